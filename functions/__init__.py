@@ -1,0 +1,1 @@
+"""What runs: one Modal App a file, one decorated function a stage, in the order rows move."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -166,7 +167,7 @@ def _cast(table: str, column: Column, values: pd.Series) -> pd.Series:
     """Return ``values`` in the column's own dtype; only casts that lose nothing are made."""
     plain = values.reset_index(drop=True)
     if plain.isna().all() and not pd.api.types.is_datetime64_any_dtype(plain):
-        plain = plain.astype(object).where(plain.notna(), None)
+        plain = pd.Series([None] * len(plain), dtype=object)
     try:
         return _CASTS[column.kind](plain, column.nullable)
     except (TypeError, ValueError) as cause:
@@ -175,21 +176,20 @@ def _cast(table: str, column: Column, values: pd.Series) -> pd.Series:
 
 
 def _float(values: pd.Series, nullable: bool) -> pd.Series:
-    if pd.api.types.is_bool_dtype(values) or (values.dtype == object and values.notna().any()):
-        raise TypeError(values.dtype)
+    _must_be(values, Real)
     return values.astype("float64")
 
 
 def _int(values: pd.Series, nullable: bool) -> pd.Series:
-    if pd.api.types.is_bool_dtype(values) or not (pd.api.types.is_numeric_dtype(values) or values.isna().all()):
-        raise TypeError(values.dtype)
+    _must_be(values, Real)
     return values.astype("Int64") if nullable else values.astype("Int64").astype("int64")
 
 
 def _text(values: pd.Series, nullable: bool) -> pd.Series:
-    kept = values.astype(object).where(values.notna(), None)
-    if not all(value is None or isinstance(value, str) for value in kept):
-        raise TypeError(values.dtype)
+    kept = pd.Series(
+        [None if blank else value for value, blank in zip(values, values.isna(), strict=True)], dtype=object
+    )
+    _must_be(kept, str)
     return kept
 
 
@@ -205,4 +205,24 @@ def _flag(values: pd.Series, nullable: bool) -> pd.Series:
     return values.astype("boolean") if nullable else values.astype("boolean").astype("bool")
 
 
+def _must_be(values: pd.Series, kind: type) -> None:
+    """Refuse a column with a value of another type; a truth value is no number."""
+    if values.dtype != object:
+        wrong = pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values)
+    else:
+        wrong = any(isinstance(value, bool) or not isinstance(value, kind) for value in values[values.notna()])
+    if wrong:
+        raise TypeError(values.dtype)
+
+
 _CASTS = {"float": _float, "int": _int, "text": _text, "time": _time, "flag": _flag}
+
+
+PROVENANCE = (
+    Column("model", "text", about="name in the registry"),
+    Column("model_version", "int", low=1, about="version in the registry"),
+    Column("run_id", "text", about="row in `runs`"),
+    Column("code_version", "text", about="hash of the code that ran"),
+    Column("store_version", "int", low=0, about="version of the store whose rows went in"),
+)
+"""The last columns of every table of predictions."""

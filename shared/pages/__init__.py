@@ -1,0 +1,12 @@
+"""What every page is built from. Text that comes from values is escaped: pieces are ``markupsafe.Markup``.
+
+look       the theme, the style sheet, and how a page is served
+guard      an error becomes a sentence on the page, and in an answer of the API
+words      numbers and dates as people read them
+pieces     notices, banner, tiles, tables
+standing   how a system stands: freshness, the headline figure beside its baseline
+provenance which model answered, and why to believe it
+period     two dates as a visitor writes them
+plots      charts that fit the page
+flower     an iris, drawn to scale
+"""

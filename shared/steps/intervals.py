@@ -51,7 +51,7 @@ def conformal_quantile(scores: pd.Series | np.ndarray, coverage: float) -> float
     ordered = sorted(float(score) for score in scores)
     if any(math.isnan(score) for score in ordered):
         raise SchemaError("a score is blank; leave out the rows whose outcome is not known yet")
-    rank = math.ceil((len(ordered) + 1) * coverage - 1e-9)  # 20 * 0.55 is 11.000000000000002
+    rank = math.ceil((len(ordered) + 1) * coverage - 1e-9)  # 100 * 0.55 is 55.00000000000001
     if rank > len(ordered):
         fewest = math.ceil(coverage / (1 - coverage) - 1e-9)
         raise NotYetError(f"a coverage of {coverage} needs {fewest} held-out rows; there are {len(ordered)}: add some")

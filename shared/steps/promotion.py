@@ -44,10 +44,9 @@ PROMOTIONS = Table(
 # The percentile interval is too narrow on few rows: its 2.5 % bound is missed 8 % of the time at 5 rows, 5 % at 10.
 FEWEST_ROWS = 10
 
-# A non-inferiority margin that keeps at least 95 % of what the champion gained over the best baseline ("preserved
-# effect", FDA 2016, Non-Inferiority Clinical Trials, sec. IV). It has the unit of the loss, whatever the loss is, and
-# it is 0 for a champion that gains nothing. A margin of 0 would keep a stale champion: two equally good models differ
-# by chance, and then the upper bound is above 0.
+# A non-inferiority margin that keeps 95 % of what the champion gained over the best baseline ("preserved effect", FDA
+# 2016, Non-Inferiority Clinical Trials, sec. IV): in the unit of any loss, and 0 for a champion that gains nothing.
+# A margin of 0 would keep a stale champion: of two equally good models, the upper bound is above 0 by chance.
 SLACK = 0.05
 
 
@@ -78,7 +77,7 @@ def paired_bootstrap(
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, ch. 13.
 
     Raises:
-        SchemaError: fewer than ten index values in common, or a loss is blank.
+        SchemaError: fewer than ten index values in common, or a loss is blank or infinite.
 
     >>> paired_bootstrap(pd.Series(range(10)), pd.Series(range(1, 11)))
     Interval(low=-1.0, middle=-1.0, high=-1.0)
@@ -105,11 +104,13 @@ def judge(losses: pd.Series, baselines: Mapping[str, pd.Series], champion: pd.Se
     against = {name: paired_bootstrap(losses, old) for name, old in baselines.items()}
     figures = {"loss": float(losses.mean()), **_flat(against)}
     closest = max(against, key=lambda name: against[name].high)
-    told = f"{closest} by {_told(against[closest])}"
+    told = f"its loss differs by {_told(against[closest])}"
     if against[closest].high >= 0:
-        return Verdict("rejected", f"It does not surely beat {told}, and the bound must be below 0.", figures)
+        reason = f"It does not surely beat {closest}: {told}, and the bound must be below 0."
+        return Verdict("rejected", reason, figures)
     if champion is None:
-        return Verdict("promoted", f"It beats every baseline, the closest, {told}, and nothing serves yet.", figures)
+        reason = f"It beats every baseline and nothing serves yet: against the closest, {closest}, {told}."
+        return Verdict("promoted", reason, figures)
     return _challenge(paired_bootstrap(losses, champion), _tolerance(baselines, champion), figures)
 
 
@@ -147,11 +148,12 @@ def rollback(  # noqa: PLR0913 - a row of the history has six facts
     """
     platform.models.load(name, version)
     rows = _decisions(platform, name, None)
-    judged = rows[(rows["version"] == version) & (rows["verdict"] != "rolled_back")]
+    judged = rows[rows["version"] == version]
     if not judged.empty and judged["verdict"].iloc[-1] == "rejected":
         raise UsageError(f"version {version} of {name} was rejected, so it must not serve: {judged['reason'].iloc[-1]}")
-    row = {"model": name, "version": version, "decided_at": decided_at, "day": _midnight(day), "reason": reason}
-    platform.features.write(PROMOTIONS, pd.DataFrame([{**row, "verdict": "rolled_back", "figures": "{}", "run_id": ""}]))
+    row = {"model": name, "version": version, "decided_at": decided_at, "day": _midnight(day)}
+    told = {"verdict": "rolled_back", "reason": reason, "figures": "{}"}
+    platform.features.write(PROMOTIONS, pd.DataFrame([{**row, **told, "run_id": ""}]))
 
 
 def _challenge(gap: Interval, tolerance: float, figures: Mapping[str, float]) -> Verdict:
@@ -169,19 +171,16 @@ def _tolerance(baselines: Mapping[str, pd.Series], champion: pd.Series) -> float
 
 
 def _difference(new_losses: pd.Series, old_losses: pd.Series) -> pd.Series:
-    new, old = _by_key(new_losses), _by_key(old_losses)
-    difference = (new - old).dropna()
-    if len(difference) < FEWEST_ROWS:
-        raise SchemaError(
-            f"{len(new)} and {len(old)} losses have {len(difference)} rows in common and a comparison needs "
-            f"{FEWEST_ROWS}; score both on the same held-out rows, indexed by key"
-        )
-    return difference
+    both = pd.concat([_by_key(new_losses), _by_key(old_losses)], axis=1, join="inner", keys=["new", "old"])
+    if len(both) < FEWEST_ROWS:
+        told = f"{len(new_losses)} and {len(old_losses)} losses have {len(both)} rows in common; at least {FEWEST_ROWS}"
+        raise SchemaError(f"{told} are needed: score both on the same held-out rows, indexed by key")
+    return both["new"] - both["old"]
 
 
 def _by_key(losses: pd.Series) -> pd.Series:
-    if losses.isna().any():
-        raise SchemaError("a loss is blank; score only rows whose outcome is known")
+    if not np.isfinite(losses.to_numpy(dtype="float64")).all():
+        raise SchemaError("a loss is blank or infinite; score only rows whose outcome is known, and clip the loss")
     return losses.groupby(level=list(range(losses.index.nlevels))).mean()
 
 

@@ -11,6 +11,7 @@ Rows meet by index: two series whose indexes differ are refused, and so is a bla
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
@@ -65,7 +66,7 @@ def accuracy(truth: pd.Series, guess: pd.Series) -> Share:
     0.75
     """
     _must_meet(truth, guess)
-    return wilson(sum(map(_equal, truth, guess)), len(truth))
+    return wilson(sum(map(operator.eq, truth, guess)), len(truth))
 
 
 def confusion(truth: pd.Series, guess: pd.Series, classes: Sequence[str]) -> pd.DataFrame:
@@ -96,7 +97,7 @@ def majority(known: pd.Series, truth: pd.Series) -> Share:
     commonest = known.mode()
     if commonest.empty:
         raise NotYetError("no label is known yet, so there is no commonest class; train on labelled rows first")
-    return wilson(sum(_equal(label, commonest.iloc[0]) for label in truth), len(truth))
+    return wilson([*truth].count(commonest.iloc[0]), len(truth))
 
 
 def log_loss(probabilities: pd.DataFrame, truth: pd.Series) -> pd.Series:
@@ -144,7 +145,7 @@ def calibration(confidence: pd.Series, hit: pd.Series, bins: int = 5) -> pd.Data
     1        0.85    0.5      2
     """
     _must_meet(confidence, hit)
-    given, edges = checked(confidence.to_frame())[:, 0], np.linspace(0, 1, bins + 1)
+    given, edges = checked(confidence.to_frame())[:, 0], np.arange(bins + 1) / bins
     place, hits = np.digitize(given, edges[1:-1]), hit.to_numpy(dtype=bool)
     inside = [place == number for number in range(bins)]
     means = [given[rows].mean() if rows.any() else math.nan for rows in inside]
@@ -181,7 +182,7 @@ def rolling_share(hits: pd.Series, days: int) -> pd.DataFrame:
     if not isinstance(hits.index, pd.DatetimeIndex) or hits.isna().any() or hits.index.hasnans:
         raise SchemaError("a rolling share needs a time on every row and no blank; index the hits by their event time")
     if hits.empty:
-        return pd.DataFrame({"date": hits.index, "value": [], "low": [], "high": [], "count": []})
+        return pd.DataFrame({"date": hits.index, **dict.fromkeys(("value", "low", "high", "count"), np.array([]))})
     times = hits.index if hits.index.tz is None else hits.index.tz_convert("UTC")
     daily = hits.astype("int64").groupby(times.floor("D")).agg(["sum", "count"]).asfreq("D", fill_value=0)
     recent = daily.rolling(days, min_periods=1).sum().round().astype("int64")
@@ -211,10 +212,6 @@ def one_hot(truth: pd.Series, table: pd.DataFrame) -> np.ndarray:
     _must_know({*truth}, table.columns)
     classes = table.columns.to_numpy(dtype=object)
     return np.asarray(truth.to_numpy(dtype=object)[:, None] == classes[None, :], dtype=bool)
-
-
-def _equal(one: object, other: object) -> bool:
-    return one == other
 
 
 def _must_know(labels: set[str], classes: Sequence[str] | pd.Index) -> None:

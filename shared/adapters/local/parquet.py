@@ -42,7 +42,7 @@ def schema(table: Table, columns: Sequence[str] | None = None) -> pa.Schema:
 def to_arrow(table: Table, typed: pd.DataFrame) -> pa.Table:
     """Return rows that passed ``Table.check`` as Arrow, sorted by event time and key."""
     ordered = typed.sort_values([*dict.fromkeys((table.event_time, *table.key))], kind="stable")
-    return pa.Table.from_pandas(ordered, schema=schema(table), preserve_index=False).replace_schema_metadata()
+    return pa.table([_array(ordered[field.name], field.type) for field in schema(table)], schema=schema(table))
 
 
 def to_pandas(table: Table, rows: pa.Table) -> pd.DataFrame:
@@ -128,6 +128,12 @@ def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 def as_utc(moment: datetime) -> datetime:
     """Return the moment in UTC; one without a zone is taken as UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_timestamp(kind):  # pyarrow would ask pandas for an array that pandas 3.1 is about to change
+        return pa.array(values.dt.tz_convert(None).to_numpy()).cast(kind)
+    return pa.array(values, type=kind, from_pandas=True)
 
 
 def _instant(moment: datetime) -> np.datetime64:

@@ -33,10 +33,11 @@ SWEEP_EVERY = 64  # commits
 
 
 class LocalStore:
-    """A FeatureStore in ``folder``; ``now`` stamps the commits."""
+    """A FeatureStore in ``folder``; ``now`` stamps the commits, ``locks`` holds its lock files."""
 
-    def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, folder: Path, now: Callable[[], datetime], locks: Path | None = None) -> None:
         self._folder = folder
+        self._locks = locks or folder / "locks"
         self._now = now
         self._manifest = Manifest(folder)
 
@@ -63,7 +64,7 @@ class LocalStore:
         as_of: int | datetime | None = None,
     ) -> pd.DataFrame:
         names = [table.column(name).name for name in columns] if columns is not None else table.names
-        needed = [*dict.fromkeys((*names, table.event_time))]
+        needed = [name for name in table.names if name in {*names, table.event_time}]
         for _ in range(3):  # a file may expire between the manifest's answer and its opening: ask again
             parts = self._parts(table, as_of)
             try:
@@ -99,9 +100,8 @@ class LocalStore:
 
     @contextmanager
     def lock(self, name: str, wait_s: float = 60) -> Iterator[None]:
-        folder = self._folder / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        held = FileLock(folder / f"{name}.lock")
+        self._locks.mkdir(parents=True, exist_ok=True)
+        held = FileLock(self._locks / f"{name}.lock")
         try:
             held.acquire(timeout=wait_s, poll_interval=0.02)
         except Timeout as cause:

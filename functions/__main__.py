@@ -1,0 +1,265 @@
+"""The `almanac` command: the stages of ``functions/``, run in this process.
+
+day      what is due in every scheduled system          run      one stage, with its own options
+status   last runs, freshness, champions, cost          table    any table
+explain  a prediction back to model, features, code     open     the pages, on localhost
+"""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import time
+from functools import wraps
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from functions import _terminal as terminal
+from functions._modal import ROOT, Service, timetable
+from shared.errors import AlmanacError, NotYetError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from shared.ports import Platform
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_WRONG_WORDS: type[Exception] = typer.BadParameter.__mro__[
+    1
+]  # click's UsageError, which typer carries without exporting it
+
+cli = typer.Typer(
+    name="almanac",
+    help="ML services that keep themselves up to date. Without an account all of it runs here, in a simulated world.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def systems() -> list[str]:
+    """Return the names of the service files, in alphabetical order."""
+    return sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
+
+
+def service(system: str) -> Service:
+    """Return the service called ``system``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if system not in systems():
+        raise UsageError(f"there is no system {system!r}; there are: {', '.join(systems())}")
+    found: Service = import_module(f"functions.{system}").service
+    return found
+
+
+@cli.command()
+def day(
+    day: Annotated[str, typer.Option(help="Do as if it were this date (2026-11-20); today unless told.")] = "",
+    only: Annotated[str, typer.Option(help="Systems, joined by commas; all unless told.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Do what is due in every scheduled system; an empty store is first filled and trained."""
+    from shared.connect import open_platform
+
+    platform = open_platform()
+    chosen = only.split(",") if only else [name for name in systems() if "daily" in timetable().get(name, {})]
+    services = {name: service(name) for name in chosen}
+    rows = [_day_of(platform, name, one, day) for name, one in services.items()]
+    if as_json:
+        terminal.say_json({"systems": rows})
+    else:
+        world = "simulated world" if platform.world == "demo" else f"{platform.world} world"
+        terminal.say_table(f"{day or 'today'}, {world}", rows, _DAY_COLUMNS)
+        terminal.screen.print(
+            "\nSee them: almanac open      Look inside: almanac status, almanac table iris_predictions"
+        )
+    if any(row["status"] == "failed" for row in rows):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def status(as_json: AsJson = False) -> None:
+    """Show the last runs, freshness, champions with their skill, cost this month, and what is due."""
+    from functions._status import champions, last_runs
+    from shared.connect import open_platform
+
+    platform = open_platform()
+    found = {"runs": last_runs(platform), "champions": champions(platform)}
+    if as_json:
+        terminal.say_json(found)
+        return
+    if not found["runs"]:
+        raise NotYetError("nothing has run yet; start with `almanac day`")
+    for title, rows in found.items():
+        terminal.say_table(title.capitalize(), rows)
+        terminal.screen.print()
+
+
+@cli.command()
+def table(  # noqa: PLR0913 - options of one command
+    name: Annotated[str, typer.Argument(help="The table's name; without one, all tables.")] = "",
+    since: Annotated[str, typer.Option(help="First date of the event time.")] = "",
+    until: Annotated[str, typer.Option(help="Last date of the event time.")] = "",
+    as_of: Annotated[str, typer.Option(help="A store version, or a time: the rows as they stood then.")] = "",
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read any table: the newest 20 rows for people, all of them with --csv or --json."""
+    from functions._status import describe, read_table
+    from shared.connect import open_platform
+
+    platform = open_platform()
+    if not name:
+        described = describe(platform)
+        terminal.say_json({"tables": described}) if as_json else terminal.say_table("Tables", described)
+        return
+    rows = read_table(platform, name, since=since, until=until, as_of=as_of)
+    if csv:
+        print(rows.to_csv(index=False), end="")
+        return
+    records = [{str(column): value for column, value in row.items()} for row in rows.to_dict("records")]
+    if as_json:
+        terminal.say_json({"table": name, "rows": records})
+    else:
+        terminal.say_table(f"{name}: newest {min(20, len(rows))} of {len(rows)} rows", records[-20:])
+
+
+@cli.command()
+def explain(
+    prediction: Annotated[str, typer.Argument(help="Its key, such as 2026-11-20-1.")], as_json: AsJson = False
+) -> None:
+    """Trace a prediction back to its model, features, run and code, and make it again."""
+    from functions._status import explained
+    from shared.connect import open_platform
+
+    found = explained(open_platform(), systems(), prediction)
+    if as_json:
+        terminal.say_json(found)
+        return
+    for title, facts in found.items():
+        terminal.say_table(title.capitalize(), [{"": key, " ": value} for key, value in facts.items()])
+        terminal.screen.print()
+
+
+@cli.command("open")
+def open_space(
+    space: Annotated[
+        str, typer.Argument(help="A folder of spaces/; all pages under one roof unless told.")
+    ] = "almanac",
+    port: Annotated[int, typer.Option(help="Port on localhost.", min=1, max=65535)] = 7860,
+) -> None:
+    """Serve a page, or all of them, on localhost until interrupted."""
+    found = sorted(path.parent.name for path in (ROOT / "spaces").glob("*/app.py"))
+    if space not in found:
+        raise UsageError(f"there is no page {space!r}; there are: {', '.join(found)}")
+    terminal.screen.print(f"http://127.0.0.1:{port} (stop with Ctrl-C)")
+    app = ROOT / "spaces" / space / "app.py"
+    command = [sys.executable, "-P", str(app)]  # -P: a folder called spaces must not be on the path
+    ended = subprocess.run(["env", f"GRADIO_SERVER_PORT={port}", *command], check=False)  # noqa: S607
+    raise typer.Exit(0 if ended.returncode in (0, -2, 130) else 1)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run the command line; exit with 0 when done, 1 when a stage failed, 2 on wrong use."""
+    given = sys.argv[1:] if words is None else words
+    debug = "--debug" in given
+    try:
+        sys.exit(_run([word for word in given if word != "--debug"]))
+    except (UsageError, _WRONG_WORDS) as failure:
+        sentence = getattr(failure, "format_message", failure.__str__)().rstrip(".")
+        if sentence:  # empty when the help text was printed instead
+            terminal.say_error(f"{sentence}. `almanac --help` shows how")
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as failure:
+        if debug:
+            raise
+        known = isinstance(failure, AlmanacError)
+        terminal.say_error(str(failure) if known else f"{type(failure).__name__}: {failure} (--debug shows where)")
+        sys.exit(1)
+
+
+def _run(words: list[str]) -> int:
+    cli.add_typer(_run_command(words), name="run")
+    ended = cli(args=words, standalone_mode=False)
+    return ended if isinstance(ended, int) else 0
+
+
+def _run_command(words: list[str]) -> typer.Typer:
+    """Return `run SYSTEM STAGE`; only the system that the command line names is imported.
+
+    Raises:
+        UsageError: there is no such system or stage.
+    """
+    named = [word for word in words[1:3] if not word.startswith("-")] if words[:1] == ["run"] else []
+    known = service(named[0]).stages if named else {}
+    if named[1:] and named[1] not in known:
+        raise UsageError(f"{named[0]} has no stage {named[1]!r}; it has: {', '.join(known)}")
+    run = typer.Typer(help="Run one stage; its options are the function's parameters.", no_args_is_help=True)
+    for system in systems():
+        stages = typer.Typer(help=f"The stages of {system}.", no_args_is_help=True)
+        if system in named:
+            for name, function in service(system).stages.items():
+                stages.command(name)(_as_command(f"{system} {name}", function))
+        else:
+            stages.callback()(lambda: None)
+        run.add_typer(stages, name=system)
+    return run
+
+
+def _as_command(name: str, stage: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+    """Return the stage as a command with ``--json``, which prints what the stage returns."""
+
+    @wraps(stage)
+    def command(as_json: bool = False, **options: object) -> None:
+        with terminal.progress(name):
+            report = stage(**options)
+        terminal.say_json(report) if as_json else terminal.say_report(name, report)
+
+    shown = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
+    signature = inspect.signature(stage, eval_str=True)
+    parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()), shown]
+    command.__signature__ = signature.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _day_of(platform: Platform, name: str, one: Service, until: str) -> dict[str, object]:
+    """Do what is due in one system; a failure is a row too, so that the other systems go on."""
+    clock = time.monotonic()
+    try:
+        with terminal.progress(name):
+            _prepare(platform, name, one, until)
+            report = one.stages["daily"](until=until)
+    except AlmanacError as failure:
+        return {"system": name, "status": "failed", "seconds": time.monotonic() - clock, "note": str(failure)}
+    figure = report["headline"]
+    return {
+        **{"system": name, "status": "done", "rows": report["rows"], "figure": figure},
+        **{"value": report["metrics"].get(figure), "baseline": report["baselines"].get(figure)},
+        **{"model": report["model"], "seconds": time.monotonic() - clock, "note": report["note"]},
+    }
+
+
+def _prepare(platform: Platform, name: str, one: Service, until: str) -> None:
+    """Fill and train a system that never was, as of the first date that is due."""
+    from shared.runs import due, ledger, parse_day
+
+    first: list[date] = due(platform, name, "daily", parse_day(until, platform.world))
+    for stage in ("backfill", "train"):
+        if first and stage in one.stages and "done" not in set(ledger(platform, name, stage)["status"]):
+            one.stages[stage](day=first[0].isoformat())
+
+
+_DAY_COLUMNS = ("system", "status", "rows", "figure", "value", "baseline", "model", "seconds", "note")
+
+if __name__ == "__main__":
+    main()

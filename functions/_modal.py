@@ -1,0 +1,119 @@
+"""What every service file shares: images of pinned packages, machines and schedules from modal.toml, the volume.
+
+Read where the command runs. Inside a container neither file is there, and neither is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import modal
+
+if TYPE_CHECKING:
+    from shared.ports import Platform
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = "/almanac"  # where the embedded store's volume is mounted
+LOCKS = "/tmp/almanac-locks"  # noqa: S108 - not on the volume: a file held open there would stop its reload
+VOLUME = modal.Volume.from_name("almanac", create_if_missing=True)
+STORE = ("numpy", "pandas", "pyarrow", "filelock", "httpx", "tenacity")
+Stage = Callable[..., dict[str, Any]]
+
+
+class Service:
+    """One Modal App and its stages; ``stages`` holds the plain functions, which the ``almanac`` command calls."""
+
+    def __init__(self, name: str) -> None:
+        """Read the service's tables of modal.toml."""
+        self.app = modal.App(name)
+        self.stages: dict[str, Stage] = {}
+        self._machines = timetable().get(name, {})
+
+    def stage(self, image: modal.Image) -> Callable[[Stage], Any]:
+        """Make a function a stage that runs on ``image``, when and where modal.toml says."""
+
+        def decorate(function: Stage) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
+            self.stages[function.__name__] = function
+            options = _options(self._machines.get(function.__name__, {}))
+            return self.app.function(image=image, volumes={HOME: VOLUME}, max_containers=1, **options)(function)
+
+        return decorate
+
+
+def image(*packages: str) -> modal.Image:
+    """Return a slim image with what ``shared`` needs and ``packages``, at the versions of constraints.txt."""
+    pins = _pins()
+    return (
+        modal.Image.debian_slim(python_version="3.11")
+        .uv_pip_install(*[pins.get(package, package) for package in (*STORE, *packages)])
+        .env({"ALMANAC_HOME": HOME, "ALMANAC_LOCKS": LOCKS})
+        .add_local_python_source("shared")
+    )
+
+
+@contextmanager
+def opened() -> Iterator[Platform]:
+    """Open the platform for one stage; on Modal the volume is read afresh before it and committed after, always."""
+    from shared.connect import open_platform
+
+    if modal.is_local():
+        yield open_platform()
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # into Modal's log
+    VOLUME.reload()
+    try:
+        yield open_platform()
+    finally:
+        VOLUME.commit()
+
+
+def call(stage: Any, plain: Stage, **options: object) -> dict[str, Any]:  # noqa: ANN401 - a modal.Function
+    """Run another stage and wait for it: on Modal in its own container, else in this process."""
+    if modal.is_local():
+        return plain(**options)
+    VOLUME.commit()
+    try:
+        result: dict[str, Any] = stage.remote(**options)
+    finally:
+        VOLUME.reload()
+    return result
+
+
+def timetable() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return modal.toml: system, stage, setting; empty inside a container."""
+    path = ROOT / "modal.toml"
+    return tomllib.loads(path.read_text()) if path.exists() else {}
+
+
+def _options(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a stage's settings as ``app.function`` takes them."""
+    cpu, memory_gib, gpu = settings.get("cpu", 0.125), settings.get("memory_gib", 0.5), settings.get("gpu", "")
+    machine = {"where": "modal", "cpu_cores": cpu, "memory_gib": memory_gib, "gpu": gpu}
+    options: dict[str, Any] = {
+        "cpu": cpu,
+        "memory": int(memory_gib * 1024),
+        "env": {"ALMANAC_MACHINE": json.dumps(machine)},
+    }
+    options["timeout"] = int(settings.get("hours", 0.25) * 3600)
+    if gpu:
+        options["gpu"] = gpu
+    if "retries" in settings:
+        options["retries"] = modal.Retries(max_retries=settings["retries"], initial_delay=1.0)
+    if "cron" in settings:
+        options["schedule"] = modal.Cron(settings["cron"], timezone=settings.get("timezone", "UTC"))
+    if "secrets" in settings:
+        options["secrets"] = [modal.Secret.from_name(name) for name in settings["secrets"]]
+    return options
+
+
+def _pins() -> dict[str, str]:
+    """Return ``name==version`` by lower-case name; empty inside a container."""
+    path = ROOT / "constraints.txt"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {line.split("==")[0].lower(): line for line in lines if "==" in line}

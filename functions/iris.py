@@ -1,0 +1,64 @@
+"""Iris: which of three varieties a flower is. One flower a day, predicted; a day later we know if that was right.
+
+    sources ──► features ──► training ──► registry ──► inference ──► monitoring ──► spaces/iris, spaces/iris_monitor
+
+Here:      almanac run iris backfill; almanac run iris train; almanac run iris daily
+On Modal:  modal run -m functions.iris::daily; modal deploy -m functions.iris
+"""
+
+from typing import Any
+
+from functions._modal import Service, call, image, opened
+
+service = Service("iris")
+app = service.app
+
+serving = image("scipy", "onnxruntime")
+training = image("scipy", "onnxruntime", "scikit-learn", "skl2onnx")
+
+
+@service.stage(training)
+def backfill(source: str = "", day: str = "") -> dict[str, Any]:
+    """Store the reference flowers: Fisher's 150, or those of --source, a CSV file or address."""
+    from shared.runs import run_stage
+    from shared.systems.iris import sources
+
+    with opened() as platform:
+        report = run_stage(platform, "iris.backfill", lambda _: sources.backfill(platform, source), day=day or "today")
+    return report.to_dict()
+
+
+@service.stage(training)
+def train(origins: str = "reference", day: str = "") -> dict[str, Any]:
+    """Compare model families, register the best as ONNX, let it serve if it may. --origins reference,synthetic too."""
+    from shared.runs import run_stage
+    from shared.systems.iris.training import Plan, train
+
+    plan = Plan(origins=tuple(origins.split(",")))
+    with opened() as platform:
+        report = run_stage(platform, "iris.train", lambda run: train(platform, run, plan), day=day or "today")
+    return report.to_dict()
+
+
+@service.stage(serving)
+def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) -> dict[str, Any]:
+    """Pick the day's --count flowers, label the day before's, predict, score; retrain when that is due.
+
+    Does every date due up to --until (today), or --day alone. --drift adds that many cm to the petals.
+    """
+    from dataclasses import replace
+
+    from shared.runs import Report, Run, run_stage
+    from shared.systems.iris import inference, monitoring, sources
+
+    with opened() as platform:
+
+        def one_day(run: Run) -> Report:
+            rows = sources.fetch(platform, run, count, drift) + inference.predict(platform, run)
+            report = monitoring.score(platform, run)
+            why = monitoring.retraining_due(platform, run)
+            retrained = call(train, service.stages["train"], day=run.day.isoformat())["note"] if why else ""
+            notes = [report.note, f"retrained ({why}): {retrained}" if why else ""]
+            return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
+
+        return run_stage(platform, "iris.daily", one_day, day=day, until=until).to_dict()

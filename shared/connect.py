@@ -1,0 +1,112 @@
+"""The one place that reads the environment and chooses adapters.
+
+ALMANAC_PLATFORM  where it stores: local (default)
+ALMANAC_WORLD     what the world is: demo (default), live, replay:DIR
+ALMANAC_HOME      folder of the embedded store, ``.almanac`` unless told; each world has its own below it
+ALMANAC_TRACKER   rows (default), or an MLflow address such as mlflow:sqlite:///mlflow.db
+ALMANAC_FAULTS    what the demo world shall fail at, such as raw.githubusercontent.com=timeout:2
+ALMANAC_RECORD    folder into which the live world's answers are written, for replay:DIR
+ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal.py inside Modal)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.errors import UsageError
+from shared.ports import Platform
+
+if TYPE_CHECKING:
+    from shared.ports import FeatureStore, Tracker, Web
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a stage runs on: where, and what of it is paid for."""
+
+    where: str = "local"
+    cpu_cores: float = 0
+    memory_gib: float = 0
+    gpu: str = ""
+
+
+def open_platform(world: str | None = None, home: Path | None = None) -> Platform:
+    """Return the platform and world that the environment names; arguments go before it.
+
+    Raises:
+        UsageError: a setting has a value that does not exist.
+    """
+    world = world or os.environ.get("ALMANAC_WORLD", "demo")
+    platform = os.environ.get("ALMANAC_PLATFORM", "local")
+    if platform != "local":
+        raise UsageError(f"ALMANAC_PLATFORM={platform!r} does not exist; there is: local")
+    home = home or Path(os.environ.get("ALMANAC_HOME", ".almanac"))
+    return _open_local(home / _world_name(world), world)
+
+
+def machine() -> Machine:
+    """Return what this process runs on."""
+    return Machine(**json.loads(os.environ.get("ALMANAC_MACHINE", "{}")))
+
+
+def _open_local(folder: Path, world: str) -> Platform:
+    from shared.adapters.corpora import BundledCorpora
+    from shared.adapters.local.registry import LocalRegistry
+    from shared.adapters.local.store import LocalStore
+
+    locks = os.environ.get("ALMANAC_LOCKS")
+    features = LocalStore(folder, now=_now, locks=Path(locks) if locks else folder / "locks")
+    return Platform(
+        features=features,
+        models=LocalRegistry(folder / "models"),
+        tracker=_tracker(features),
+        web=_web(world),
+        corpora=BundledCorpora(),
+        world=_world_name(world),
+    )
+
+
+def _world_name(world: str) -> str:
+    name = world.split(":", 1)[0]
+    if name not in ("demo", "live", "replay") or (name == "replay") != (":" in world):
+        raise UsageError(f"ALMANAC_WORLD={world!r} does not exist; there are: demo, live, replay:DIR")
+    return name
+
+
+def _tracker(features: FeatureStore) -> Tracker:
+    chosen = os.environ.get("ALMANAC_TRACKER", "rows")
+    if chosen == "rows":
+        from shared.adapters.rows import RowTracker
+
+        return RowTracker(features, now=_now)
+    if chosen.startswith("mlflow:"):
+        from shared.adapters.mlflow import MlflowTracker
+
+        return MlflowTracker(chosen.removeprefix("mlflow:"), experiment="almanac")
+    raise UsageError(f"ALMANAC_TRACKER={chosen!r} does not exist; there are: rows, mlflow:URI")
+
+
+def _web(world: str) -> Web:
+    from shared.adapters.web import HttpWeb
+
+    if world.startswith("replay:"):
+        from shared.adapters.replay import ReplayTransport
+
+        return HttpWeb(ReplayTransport(Path(world.removeprefix("replay:"))))
+    if world == "live":
+        from shared.adapters.live import RecordingTransport, live_transport
+
+        record = os.environ.get("ALMANAC_RECORD")
+        return HttpWeb(RecordingTransport(live_transport(), Path(record)) if record else live_transport())
+    from shared.adapters.demo import SIMULATORS, DemoTransport, parse_faults
+
+    return HttpWeb(DemoTransport(SIMULATORS, parse_faults(os.environ.get("ALMANAC_FAULTS", ""))))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

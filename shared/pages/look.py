@@ -1,0 +1,68 @@
+"""How every page looks and is served: one theme, one style sheet, light and dark, readable on a phone.
+
+Contrast of text to its background is at least 4.5 (WCAG 2.2, AA) in both modes. No file comes from another host.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
+
+CSS = """
+.gradio-container .main { max-width: 1080px; margin: 0 auto; }
+.al-muted { color: var(--body-text-color-subdued); font-size: var(--text-sm); margin: 0; }
+.al-banner { margin: 0; padding: 8px 12px; border-radius: 8px; background: #fff3cd; color: #5c4400; }
+.al-freshness, .al-provenance { margin: 4px 0 0; color: var(--body-text-color); font-size: var(--text-sm); }
+.al-notice { padding: 10px 14px; border-radius: 8px; border-left: 4px solid; margin: 4px 0; overflow-wrap: anywhere; }
+.al-notice p { margin: 0; color: inherit; }
+.al-problem { background: #fde8e8; color: #8b1a1a; border-color: #c53030; }
+.al-warning { background: #fff3cd; color: #5c4400; border-color: #b7791f; }
+.al-empty { background: #e6f0fa; color: #123a5e; border-color: #2b6cb0; }
+.al-notice code { background: rgba(0, 0, 0, 0.08); color: inherit; padding: 1px 5px; border-radius: 4px; }
+.al-heading h2, .al-table caption { font-size: var(--text-lg); font-weight: 600; margin: 0; text-align: left; }
+.al-heading h2, .al-table caption, .al-value { color: var(--body-text-color); }
+.al-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px; }
+.al-tile, .al-card { border: 1px solid var(--border-color-primary); border-radius: 10px; padding: 12px 14px;
+  background: var(--block-background-fill); }
+.al-label { font-size: var(--text-sm); color: var(--body-text-color-subdued); }
+.al-value { font-size: 1.7rem; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.al-scroll { overflow-x: auto; }
+.al-table { border-collapse: collapse; width: 100%; font-size: var(--text-sm); color: var(--body-text-color); }
+.al-table caption { padding-bottom: 6px; }
+.al-table th, .al-table td { border: 0; border-bottom: 1px solid var(--border-color-primary); padding: 6px 10px 6px 0;
+  text-align: left; vertical-align: top; font-variant-numeric: tabular-nums; }
+.al-table th { font-weight: 600; white-space: nowrap; }
+.al-flower { margin: 0; text-align: center; color: var(--body-text-color); }
+.al-flower svg { width: 100%; max-width: 340px; height: auto; }
+.al-flower figcaption { font-size: var(--text-sm); color: var(--body-text-color-subdued); }
+.al-sepal { fill-opacity: 0.45; stroke: currentColor; stroke-width: 0.6; }
+.al-petal { fill-opacity: 0.95; stroke: currentColor; stroke-width: 0.6; }
+.al-scale path { stroke: currentColor; stroke-width: 2; }
+.al-scale text { fill: currentColor; font-size: 12px; }
+.dark .al-banner, .dark .al-warning { background: #3d3108; color: #ffe8a3; }
+.dark .al-problem { background: #451a1a; color: #ffc9c9; }
+.dark .al-empty { background: #12293d; color: #bcdcff; }
+.dark .al-notice code { background: rgba(255, 255, 255, 0.14); }
+.modebar { display: none !important; }
+"""
+
+
+def theme() -> gr.themes.Base:
+    """Return the theme of every page: fonts that the reader's machine has, a calm blue, room to breathe."""
+    return gr.themes.Default(primary_hue="blue", secondary_hue="blue", neutral_hue="slate", font=SANS, font_mono=MONO)
+
+
+def serve(demo: gr.Blocks) -> None:
+    """Serve a page until stopped, with its API and MCP tools; address and port come from Gradio's own variables."""
+    demo.queue(default_concurrency_limit=4)
+    demo.launch(
+        theme=theme(),
+        css=CSS,
+        mcp_server=True,
+        footer_links=["api", "settings"],
+        run_history=False,  # what a visitor tries is nobody's business
+        enable_monitoring=False,
+        ssr_mode=False,
+    )

@@ -1,0 +1,203 @@
+"""Tables that a person already has: a CSV file by path or by address, read without being told how it was written.
+
+    source ── bytes ── encoding ── separator ── every line checked ── plain column names ──► rows ── pick ──► wanted
+
+Nothing is guessed that could be wrong unseen: a line with a field too many or too few refuses the whole file, with one
+sentence that names it (SourceError).
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import unicodedata
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from shared.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.ports import Web
+
+SEPARATORS = (",", ";", "\t", "|")
+SNIFFED_LINES = 100
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+UNMARKED = ("utf-8", "cp1252", "latin-1")  # tried in this order; the last takes any bytes
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_UNIT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_NO_TABLE = re.compile(r'\s*(<|\{|\[\s*[{\["])')  # how HTML, XML and JSON begin
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d*)?")
+
+
+def read_table(source: str, web: Web, *, limit_mb: float = 256) -> pd.DataFrame:
+    """Return the rows of a CSV file, by path or http(s) address, under the names that ``plain_name`` gives.
+
+    Text is UTF-8, UTF-16 with a byte order mark, or else Western European; fields are separated by comma, semicolon,
+    tab or bar, with decimal commas or points where semicolons separate. Numbers become numbers, blanks and "NA" become
+    NaN, all else stays text; lines with nothing in them are left out.
+
+    Raises:
+        SourceError: there is no such file, or it is no such table.
+        WebError: the address gave no answer.
+    """
+    raw = _bytes(source, web, limit_mb)
+    encoding = _encoding(raw, source)
+    separator = _separator(raw, encoding)
+    names = _names(_checked_header(raw, encoding, separator, source), source)
+    decimals = (",", ".") if separator == ";" else (".",)
+    readings = [_parse(raw, encoding, separator, names, decimal) for decimal in decimals]
+    return max(readings, key=lambda rows: rows.select_dtypes("number").shape[1])
+
+
+def pick(table: pd.DataFrame, wanted: Mapping[str, Sequence[str]], source: str) -> pd.DataFrame:
+    """Return the wanted columns, found by name or else by synonym, under their wanted names and in that order.
+
+    >>> petals = pd.DataFrame({"PetalLengthCm": [1.4], "petal.width": [0.2], "id": [1]})
+    >>> pick(petals, {"petal_width": (), "petal_length": ("petal_length_cm",)}, "flowers.csv").to_dict("records")
+    [{'petal_width': 0.2, 'petal_length': 1.4}]
+
+    Raises:
+        SourceError: columns are missing.
+    """
+    there = {_squeezed(str(column)): column for column in table.columns[::-1]}  # the first of two alike counts
+    chosen = {
+        name: [there[_squeezed(s)] for s in (name, *also) if _squeezed(s) in there] for name, also in wanted.items()
+    }
+    missing = [name for name, columns in chosen.items() if not columns]
+    if missing:
+        has = ", ".join(str(column) for column in table.columns[:30])
+        raise SourceError(f"{name_of(source)} has no column {', '.join(missing)}, but {has}: rename those that fit")
+    return pd.DataFrame({name: table[columns[0]] for name, columns in chosen.items()})
+
+
+def plain_name(name: str) -> str:
+    """Return a column name in lower case, without its unit, words joined by underscores.
+
+    >>> [plain_name(name) for name in ("sepal length (cm)", " Sepal.Width", "PM2.5 [µg/m³]", "Größe")]
+    ['sepal_length', 'sepal_width', 'pm2_5', 'größe']
+    """
+    bare = _UNIT.sub(" ", unicodedata.normalize("NFC", name)).lower()
+    return re.sub(r"\W+", "_", bare).strip("_")
+
+
+def name_of(source: str) -> str:
+    """Return how messages call a source: an address without user and query, which may be secret; a path quoted.
+
+    >>> name_of("https://me:pw@example.org/a/@12.csv?token=s3cret"), name_of("my flowers.csv")
+    ('https://example.org/a/@12.csv', "'my flowers.csv'")
+    """
+    scheme, found, rest = source.partition("://")
+    if not found:
+        return repr(source)
+    public = re.sub(r"^[^/]*@", "", re.split(r"[?#]", rest)[0])
+    return repr(f"{scheme}://{public}")[1:-1]
+
+
+def _squeezed(name: str) -> str:
+    return plain_name(name).replace("_", "")
+
+
+def _bytes(source: str, web: Web, limit_mb: float) -> bytes:
+    scheme, remote, _ = source.partition("://")
+    if not remote:
+        raw = _load(source, int(limit_mb * 1e6) + 1)
+    elif scheme.lower() in ("http", "https"):
+        raw = web.get(source).body
+    else:
+        raise SourceError(f"{name_of(source)} cannot be read: give a path or an http(s) address")
+    if len(raw) > limit_mb * 1e6:
+        raise SourceError(f"{name_of(source)} is larger than {limit_mb:g} MB: give a smaller part of it")
+    return raw
+
+
+def _load(source: str, most: int) -> bytes:
+    path = Path(source)
+    try:
+        if path.is_dir():
+            raise SourceError(f"{name_of(source)} is a folder: name one file in it")
+        if not path.is_file():
+            raise SourceError(f"there is no file {name_of(source)}: check the path")
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError as cause:
+        raise SourceError(f"{name_of(source)} cannot be opened: check its name and rights") from cause
+
+
+def _encoding(raw: bytes, source: str) -> str:
+    """Return the name of the encoding in which ``raw`` is a text."""
+    marked = [encoding for mark, encoding in MARKS.items() if raw.startswith(mark)]
+    for encoding in marked or UNMARKED:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if _CONTROL.search(text):
+            break
+        if _NO_TABLE.match(text):
+            raise SourceError(f"{name_of(source)} is a web page or JSON: give the place of the CSV file itself")
+        return encoding
+    raise SourceError(f"{name_of(source)} is not a text file: save it as CSV (UTF-8), also from Excel, and give that")
+
+
+def _separator(raw: bytes, encoding: str) -> str:
+    """Return the separator by which most of the first lines have as many fields as the header; then the widest."""
+    lines = list(islice(_text(raw, encoding), SNIFFED_LINES))
+
+    def fit(separator: str) -> tuple[float, int]:
+        widths = [len(fields) for fields in csv.reader(lines, delimiter=separator, skipinitialspace=True) if fields]
+        return (widths.count(widths[0]) / len(widths), widths[0]) if widths and widths[0] > 1 else (0.0, 0)
+
+    try:
+        return max(SEPARATORS, key=fit)
+    except csv.Error:
+        return ","  # the check of every line will say what is wrong
+
+
+def _checked_header(raw: bytes, encoding: str, separator: str, source: str) -> list[str]:
+    """Return the first line's fields, after a look at all lines."""
+    header: list[str] = []
+    rows = 0
+    reader = csv.reader(_text(raw, encoding), delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        for fields in reader:
+            if len(fields) <= max(len(header), 1) and not any(field.strip() for field in fields):
+                continue
+            if header and len(fields) != len(header):
+                what = f"has {len(fields)} fields in line {reader.line_num}, {len(header)} in its header"
+                raise SourceError(f"{name_of(source)} {what}: look there for a missing or stray {separator!r}")
+            rows += bool(header)
+            header = header or fields
+    except csv.Error as cause:
+        where = f"near line {reader.line_num}"
+        raise SourceError(f"{name_of(source)} is broken {where} ({cause}): look for a quote left open") from cause
+    if not rows:
+        what = "has a header but no rows" if header else "is empty"
+        raise SourceError(f"{name_of(source)} {what}: give a file with a header and rows")
+    return header
+
+
+def _names(header: list[str], source: str) -> list[str]:
+    if sum(_NUMBER.fullmatch(field.strip()) is not None for field in header) * 2 > len(header):
+        raise SourceError(f"{name_of(source)} starts with numbers: put a first line with the names of its columns")
+    names = [plain_name(field) or f"column_{place}" for place, field in enumerate(header, 1)]
+    twice = pd.Index(names)[pd.Index(names).duplicated()]
+    if len(twice):
+        raise SourceError(f"{name_of(source)} has two columns {twice[0]!r}: rename or remove one")
+    return names
+
+
+def _parse(raw: bytes, encoding: str, separator: str, names: list[str], decimal: str) -> pd.DataFrame:
+    how = {"sep": separator, "decimal": decimal, "index_col": False, "skipinitialspace": True, "low_memory": False}
+    rows: pd.DataFrame = pd.read_csv(_text(raw, encoding), **how)
+    return rows.set_axis(names, axis="columns").dropna(how="all").reset_index(drop=True)
+
+
+def _text(raw: bytes, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline="")

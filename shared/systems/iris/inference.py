@@ -1,0 +1,93 @@
+"""What the champion says about flowers: probabilities, the likeliest variety, a 90 % label set, and why to believe it.
+
+Needs onnxruntime only, so a container that predicts starts fast.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+
+from shared.errors import NotYetError
+from shared.runs import code_version, ledger, stamp
+from shared.steps.intervals import label_sets
+from shared.steps.promotion import champion
+from shared.systems.iris.features import fingerprint, unpredicted
+from shared.systems.iris.tables import FLOWERS, MEASURES, PREDICTIONS, VARIETIES
+
+if TYPE_CHECKING:
+    from shared.ports import ModelVersion, Platform
+    from shared.runs import Run
+
+MODEL = "iris"
+
+
+def predict(platform: Platform, run: Run) -> int:
+    """Predict every flower picked by the run's date and not yet predicted; return how many.
+
+    Raises:
+        NotYetError: no model serves yet.
+    """
+    store_version = platform.features.version()
+    fresh = unpredicted(platform, run.until)
+    if fresh.empty:
+        return 0
+    model = champion(platform, MODEL, until=run.until)
+    predictions = stamp(classify(model, fresh), run, model, store_version)
+    return platform.features.write(PREDICTIONS, predictions).rows
+
+
+def classify(model: ModelVersion, flowers: pd.DataFrame) -> pd.DataFrame:
+    """Return flower_id, picked_at, ``predicted``, a probability a variety, ``label_set`` and ``input_hash``."""
+    found = probabilities(model.folder, flowers)
+    sets = label_sets(found, float(model.signature["threshold"]))
+    return flowers[["flower_id", "picked_at"]].assign(
+        predicted=found.idxmax(axis=1),
+        **found,
+        label_set=["|".join(sets.columns[row]) for row in sets.to_numpy()],
+        input_hash=fingerprint(flowers),
+    )
+
+
+def probabilities(folder: Path, flowers: pd.DataFrame) -> pd.DataFrame:
+    """Return float64 ``[flowers, 3]``, a column a variety, from ``model.onnx`` in ``folder``."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+    inputs = flowers[list(MEASURES)].to_numpy(dtype=np.float32)
+    found = session.run(["probabilities"], {session.get_inputs()[0].name: inputs})[0].astype(np.float64)
+    return pd.DataFrame(found.clip(0, 1), columns=list(VARIETIES), index=flowers.index)
+
+
+def explain(platform: Platform, flower_id: str) -> dict[str, Any]:
+    """Return what a prediction was made from, and whether making it again gives exactly the same.
+
+    Raises:
+        NotYetError: there is no prediction for that flower.
+    """
+    made = platform.features.read(PREDICTIONS)
+    made = made[made["flower_id"] == flower_id]
+    if made.empty:
+        raise NotYetError(f"no prediction is called {flower_id!r}; `almanac table iris_predictions` lists them")
+    row = made.iloc[0]
+    flowers = platform.features.read(FLOWERS)
+    flower = flowers[flowers["flower_id"] == flower_id]
+    model = platform.models.load(str(row["model"]), int(row["model_version"]))
+    again = classify(model, flower).iloc[0]
+    runs = ledger(platform)
+    run = runs[runs["run_id"] == row["run_id"]].to_dict("records")
+    return {
+        "prediction": row.to_dict(),
+        "input": flower[list(MEASURES)].iloc[0].to_dict(),
+        "model": {"name": model.name, "version": model.version, "trained_on": model.trained_on, **model.metrics},
+        "run": run[0] if run else {},
+        "made again": {
+            "input_unchanged": bool(again["input_hash"] == row["input_hash"]),
+            "code_unchanged": bool(row["code_version"] == code_version()),
+            "prediction_exactly_the_same": all(row[name] == again[name] for name in again.index),
+        },
+    }

@@ -1,0 +1,138 @@
+"""Whether the model was right: predictions beside outcomes, over the last 30 days, and whether it is time to retrain.
+
+iris_predictions + iris_labels ──► outcomes, by flower_id ──► accuracy, coverage, calibration ┐
+iris_flowers, recent and reference ──► drift ────────────────────────────────────────────────┴─► iris_monitoring
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from shared.runs import Report, midnight
+from shared.steps import scoring
+from shared.steps.drift import drift
+from shared.steps.intervals import mean_set_size, set_coverage
+from shared.steps.promotion import champion
+from shared.systems.iris.inference import MODEL
+from shared.systems.iris.tables import FLOWERS, LABELS, MEASURES, MONITORING, PREDICTIONS, VARIETIES
+
+if TYPE_CHECKING:
+    from shared.ports import Platform
+    from shared.runs import Run
+
+WINDOW_DAYS = 30
+OLDEST_DAYS = 28  # a champion older than this is trained anew
+REST_DAYS = 7  # between two trainings for drift: the reference rarely changes faster
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Everything the monitor shows of a period."""
+
+    outcomes: pd.DataFrame  # predictions with the true ``variety``, blank while unknown; newest first
+    confusion: pd.DataFrame
+    rolling: pd.DataFrame  # accuracy of the WINDOW_DAYS before each date
+    accuracy: scoring.Share
+    majority: float  # accuracy of always guessing the commonest reference variety
+    coverage: scoring.Share
+    set_size: float
+    calibration: pd.DataFrame
+    drift: pd.DataFrame
+
+
+def outcomes(platform: Platform, since: datetime, until: datetime) -> pd.DataFrame:
+    """Return predictions of flowers picked in the period with ``variety`` as known before ``until``, oldest first."""
+    predictions = platform.features.read(PREDICTIONS, since=since, until=until)
+    labels = platform.features.read(LABELS, columns=["flower_id", "variety"], until=until)
+    return predictions.merge(labels, on="flower_id", how="left", validate="one_to_one")
+
+
+def watch(platform: Platform, since: date, until: date) -> Monitor:
+    """Return the monitor of the flowers picked from ``since`` to ``until``, both included."""
+    end = midnight(until + timedelta(days=1))
+    seen = outcomes(platform, midnight(since), end)
+    known = seen[seen["variety"].notna()]
+    hits = pd.Series((known["predicted"] == known["variety"]).to_numpy(), index=pd.DatetimeIndex(known["picked_at"]))
+    sets = _sets(known)
+    confidence = known[[*VARIETIES]].max(axis=1)
+    return Monitor(
+        outcomes=seen.iloc[::-1],
+        confusion=scoring.confusion(known["variety"], known["predicted"], VARIETIES),
+        rolling=scoring.rolling_share(hits, WINDOW_DAYS),
+        accuracy=scoring.accuracy(known["variety"], known["predicted"]),
+        majority=_majority(platform, known),
+        coverage=set_coverage(sets, known["variety"]),
+        set_size=mean_set_size(sets),
+        calibration=scoring.calibration(confidence, known["predicted"] == known["variety"]),
+        drift=drift(*_measures(platform, midnight(since), end), MEASURES),
+    )
+
+
+def score(platform: Platform, run: Run) -> Report:
+    """Write the figures of the WINDOW_DAYS that end with the run's date; return the accuracy beside its baseline."""
+    seen = watch(platform, run.day - timedelta(days=WINDOW_DAYS - 1), run.day)
+    serving = champion(platform, MODEL, until=run.until)
+    shares = {"accuracy": seen.accuracy, "coverage": seen.coverage}
+    rows = [{"figure": name, "value": s.value, "low": s.low, "high": s.high} for name, s in shares.items()]
+    rows[0] |= {
+        "baseline": seen.majority,
+        "alarm": seen.accuracy.count > 0 and seen.accuracy.high < serving.metrics["accuracy_low"],
+    }
+    rows[1] |= {"alarm": seen.coverage.count > 0 and seen.coverage.high < 0.9}
+    rows += [{"figure": "set_size", "value": seen.set_size}]
+    rows += [{"figure": "calibration_error", "value": scoring.expected_calibration_error(seen.calibration)}]
+    rows += [
+        {"figure": f"shift:{measure}", "value": shift, "alarm": drifted}
+        for measure, shift, drifted in zip(
+            seen.drift["column"], seen.drift["shift"], seen.drift["drifted"], strict=True
+        )
+    ]
+    figures = pd.DataFrame(rows, columns=MONITORING.names).assign(day=midnight(run.day))
+    figures["alarm"] = figures["alarm"].eq(True)
+    written = platform.features.write(MONITORING, figures).rows
+    return Report(
+        rows=written,
+        metrics={"accuracy": seen.accuracy.value, "coverage": seen.coverage.value, "outcomes": seen.accuracy.count},
+        baselines={"accuracy": seen.majority},
+        headline="accuracy",
+        model=f"{MODEL} v{serving.version}",
+        note=", ".join(f"{name} alarms" for name in figures.loc[figures["alarm"], "figure"]),
+    )
+
+
+def retraining_due(platform: Platform, run: Run) -> str:
+    """Return why a new model should be trained on the run's date, '' when it should not."""
+    serving = champion(platform, MODEL, until=run.until)
+    newest = platform.models.load(MODEL, platform.models.versions(MODEL)[-1])
+    age, rested = ((run.day - date.fromisoformat(model.trained_on)).days for model in (serving, newest))
+    if rested >= OLDEST_DAYS:
+        return f"v{serving.version} is {age} days old"
+    figures = platform.features.read(MONITORING, since=midnight(run.day), until=run.until)
+    alarms = figures.loc[figures["alarm"], "figure"].tolist()
+    return f"alarm: {', '.join(alarms)}" if alarms and rested >= REST_DAYS else ""
+
+
+def _measures(platform: Platform, since: datetime, until: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the measures of (reference flowers, synthetic flowers picked in the period)."""
+    flowers = platform.features.read(FLOWERS, until=until)
+    recent = flowers[(flowers["origin"] == "synthetic") & (flowers["picked_at"] >= pd.Timestamp(since))]
+    return flowers[flowers["origin"] == "reference"], recent
+
+
+def _majority(platform: Platform, known: pd.DataFrame) -> float:
+    labels = platform.features.read(LABELS)
+    reference = labels[
+        ~labels["flower_id"].isin(platform.features.read(PREDICTIONS, columns=["flower_id"])["flower_id"])
+    ]
+    if reference.empty or known.empty:
+        return float("nan")
+    return scoring.majority(reference["variety"], known["variety"]).value
+
+
+def _sets(known: pd.DataFrame) -> pd.DataFrame:
+    held = [[variety in row.split("|") for variety in VARIETIES] for row in known["label_set"]]
+    return pd.DataFrame(held, columns=list(VARIETIES), index=known.index, dtype=bool)

@@ -1,0 +1,153 @@
+"""Iris: which of three varieties a flower is, from four measurements, and how sure the model is of it.
+
+sliders ──► measured ──► the model that serves ──► probabilities, 90 % set, drawing, provenance
+call    ──► iris_predict (REST and MCP) ──► the same as plain values
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import pandas as pd
+from markupsafe import Markup
+
+from shared.connect import open_platform
+from shared.errors import UsageError
+from shared.pages import look, pieces
+from shared.pages.flower import draw_flower
+from shared.pages.guard import answered, shown
+from shared.pages.provenance import provenance
+from shared.pages.standing import head
+from shared.pages.words import plain
+from shared.steps.promotion import champion
+from shared.systems.iris.inference import MODEL, classify
+from shared.systems.iris.tables import FLOWERS, MEASURES, VARIETIES
+
+if TYPE_CHECKING:
+    from shared.ports import ModelVersion
+
+SYSTEM = "iris"
+TYPICAL_CM = {  # means of Fisher's flowers (1936), in the order of MEASURES
+    "setosa": (5.0, 3.4, 1.5, 0.2),
+    "versicolor": (5.9, 2.8, 4.3, 1.3),
+    "virginica": (6.6, 3.0, 5.6, 2.0),
+}
+HIDDEN = gr.update(visible=False)
+
+
+def iris_predict(sepal_length: float, sepal_width: float, petal_length: float, petal_width: float) -> dict[str, Any]:
+    """Tell which variety an iris is (setosa, versicolor or virginica) from four measurements.
+
+    Args:
+        sepal_length: Length of a sepal in cm, from 0.1 to 30; usually 4.3 to 7.9.
+        sepal_width: Width of a sepal in cm, from 0.1 to 30; usually 2.0 to 4.4.
+        petal_length: Length of a petal in cm, from 0.1 to 30; usually 1.0 to 6.9.
+        petal_width: Width of a petal in cm, from 0.1 to 30; usually 0.1 to 2.5.
+
+    Returns:
+        The variety, the probability of each, the set that holds the truth 9 times in 10, warnings, and the model.
+    """
+    model, flower, answer = _identify(sepal_length, sepal_width, petal_length, petal_width)
+    return {
+        "variety": answer["predicted"],
+        "probabilities": {variety: float(answer[variety]) for variety in VARIETIES},
+        "label_set": _label_set(answer),
+        "warnings": _unusual(flower, model),
+        "model": {"name": model.name, "version": model.version, "trained_on": model.trained_on},
+        "model_accuracy": model.metrics["accuracy"],
+    }
+
+
+def measured(*values: object) -> dict[str, float]:
+    """Return the four measurements in cm by name.
+
+    Raises:
+        UsageError: one is no number, or none that a flower could have.
+    """
+    for name, value in zip(MEASURES, values, strict=True):
+        column = FLOWERS.column(name)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or not column.low <= value <= column.high:
+            bounds = f"a number from {column.low:g} to {column.high:g} {column.unit}"
+            raise UsageError(f"{plain(name).lower()} must be {bounds}, not {str(value)[:40]!r}")
+    return {name: float(value) for name, value in zip(MEASURES, values, strict=True)}
+
+
+def fill() -> list[Any]:
+    """Return the head of the page, and the sliders around what the model learned from."""
+    platform = open_platform()
+    ranges = champion(platform, MODEL).signature["ranges_cm"]
+    return [head(platform, SYSTEM), gr.update(visible=True), *(_slider(*ranges[name]) for name in MEASURES)]
+
+
+def show(*values: object) -> list[Any]:
+    """Return probabilities, what they mean in words, the drawing, and where the answer comes from."""
+    model, flower, answer = _identify(*values)
+    warnings = Markup("").join(pieces.notice(why, "warning") for why in _unusual(flower, model))
+    probabilities = {variety: float(answer[variety]) for variety in VARIETIES}
+    words = Markup("<p>{}</p>").format(_in_words(_label_set(answer))) + warnings
+    return [gr.update(visible=True), probabilities, words, draw_flower(flower, answer["predicted"]), provenance(model)]
+
+
+def _identify(*values: object) -> tuple[ModelVersion, dict[str, float], pd.Series]:
+    flower = measured(*values)
+    model = champion(open_platform(), MODEL)
+    return model, flower, classify(model, pd.DataFrame([{**flower, "flower_id": "", "picked_at": pd.NaT}])).iloc[0]
+
+
+def _label_set(answer: pd.Series) -> list[str]:
+    return [variety for variety in answer["label_set"].split("|") if variety]
+
+
+def _in_words(label_set: list[str]) -> Markup:
+    if not label_set:
+        return Markup("This flower is unlike those the model learned from: it cannot narrow the variety down.")
+    named = Markup(" or ").join(Markup("<strong>{}</strong>").format(variety) for variety in label_set)
+    return Markup("Nine times in ten the truth is among what the model names here: {}.").format(named)
+
+
+def _unusual(flower: dict[str, float], model: ModelVersion) -> list[str]:
+    ranges = model.signature["ranges_cm"]
+    return [
+        f"{plain(name)} {flower[name]:g} cm is outside {low:g} to {high:g} cm, which the model learned from: "
+        "take its answer with care."
+        for name, (low, high) in ((name, ranges[name]) for name in MEASURES)
+        if not low <= flower[name] <= high
+    ]
+
+
+def _slider(low: float, high: float) -> Any:  # noqa: ANN401 - what a Gradio event may return
+    """Return a slider that reaches half as far again as the model has seen, so that one can leave its range."""
+    beyond, middle = (high - low) / 2, round((low + high) / 2, 1)
+    ends = {"minimum": max(0.1, round(low - beyond, 1)), "maximum": round(high + beyond, 1)}
+    return gr.update(**ends, value=middle, info=f"The model learned from {low:g} to {high:g} cm")
+
+
+with gr.Blocks(title="Iris", analytics_enabled=False) as demo:
+    gr.Markdown("# Iris\nMeasure a flower: which of the three varieties is it?")
+    top, notice, trouble = gr.HTML(), gr.HTML(visible=False), gr.HTML(visible=False)
+    with gr.Row(visible=False) as form:
+        with gr.Column(min_width=300):
+            sliders = [gr.Slider(0.1, 10, 1, step=0.1, label=f"{plain(name)} (cm)") for name in MEASURES]
+            with gr.Row():
+                buttons = {variety: gr.Button(f"Typical {variety}", size="sm") for variety in VARIETIES}
+        with gr.Column(min_width=300, visible=False) as answer:
+            label = gr.Label(label="Variety and its probability", num_top_classes=len(VARIETIES))
+            words, origin = gr.HTML(), gr.HTML()
+        with gr.Column(min_width=260):
+            drawing = gr.HTML()
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    showing = {"fn": shown(show, [HIDDEN, None, "", "", ""]), "inputs": sliders, **quiet}
+    showing["outputs"] = [trouble, answer, label, words, drawing, origin]
+    blank = [gr.skip(), HIDDEN, *[gr.skip()] * len(sliders)]
+    demo.load(shown(fill, blank), None, [notice, top, form, *sliders], **quiet).success(**showing)
+    gr.on([slider.input for slider in sliders], trigger_mode="always_last", **showing)
+    for variety, button in buttons.items():
+        button.click(lambda variety=variety: TYPICAL_CM[variety], None, sliders, **quiet).then(**showing)
+    gr.api(answered(iris_predict))
+
+if __name__ == "__main__":
+    look.serve(demo)

@@ -1,0 +1,70 @@
+"""Every module imports; a service file costs next to nothing; the command loads what it needs and no more."""
+
+import importlib
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for folder in ("shared", "functions")
+    for path in (ROOT / folder).rglob("*.py")
+)
+HEAVY = {
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "onnxruntime",
+    "httpx",
+    "gradio",
+    "torch",
+    "mlflow",
+    "plotly",
+}
+
+COST = """
+import sys, time, modal
+began = time.perf_counter()
+import functions.{service}
+print((time.perf_counter() - began) * 1000)
+print(*sys.modules)
+"""
+
+
+def fresh(code):
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return ran.stdout.splitlines()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_imports(module):
+    importlib.import_module(module)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_file_loads_nothing_heavy(service):
+    assert HEAVY.isdisjoint(fresh(COST.format(service=service))[1].split())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_file_costs_at_most_20_ms_on_top_of_modal(service):
+    """Median of five fresh processes; up to three rounds, as the machine may be busy with other tests."""
+    rounds = (statistics.median(float(fresh(COST.format(service=service))[0]) for _ in range(5)) for _ in range(3))
+    assert any(median <= 20 for median in rounds)
+
+
+def test_a_daily_run_predicts_without_any_training_library():
+    code = "import sys, shared.systems.iris.inference, shared.systems.iris.monitoring; print(*sys.modules)"
+    assert {"sklearn", "skl2onnx", "torch", "gradio", "modal", "plotly"}.isdisjoint(fresh(code)[0].split())
+
+
+def test_the_command_shows_its_help_without_pandas_or_gradio():
+    code = "import sys, functions.__main__; print(*sys.modules)"
+    assert (HEAVY - {"numpy"}).isdisjoint(fresh(code)[0].split())

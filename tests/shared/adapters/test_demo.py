@@ -1,0 +1,153 @@
+"""The demo world: faults come when told and go again, and the simulated file has the real one's format."""
+
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.adapters.demo import FLOWERS, SIMULATORS, DemoTransport, Fault, parse_faults, simulated_iris
+from shared.adapters.web import HttpWeb
+from shared.errors import UsageError, WebError
+
+IRIS = "https://raw.githubusercontent.com/mwaskom/seaborn-data/master/iris.csv"
+TIDES = "https://api.tides.example/now"
+WORLD = {"api.tides.example": lambda request: httpx.Response(200, text="1.5 m") if request.url.path == "/now" else None}
+
+
+@pytest.fixture
+def slept():
+    return []
+
+
+def demo(*faults, simulators=WORLD, **how):
+    return HttpWeb(DemoTransport(simulators, faults), **how)
+
+
+@pytest.mark.parametrize("kind", ["timeout", "refused", "429", "500", "503", "truncated"])
+def test_a_fault_that_passes_is_survived(kind, slept):
+    answer = demo(Fault("api.tides.example", kind, 2), sleep=slept.append).get(TIDES)
+    assert answer.body == b"1.5 m"
+    assert slept == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("timeout", "did not answer in time"),
+        ("refused", "could not be reached"),
+        ("429", "answered 429"),
+        ("500", "answered 500"),
+        ("503", "answered 503"),
+        ("truncated", "broke off its answer"),
+    ],
+)
+def test_a_fault_that_stays_is_an_error_after_four_tries(kind, said, slept):
+    with pytest.raises(WebError, match=rf"api.tides.example/now {said} \(asked 4 times\)"):
+        demo(Fault("api.tides.example", kind), sleep=slept.append).get(TIDES)
+    assert slept == [1, 2, 4]
+
+
+def test_an_error_in_a_200_passes_as_an_answer_for_the_parser_to_refuse():
+    answer = demo(Fault("api.tides.example", "error_in_200", 1)).get(TIDES)
+    assert answer.status == 200
+    assert (answer.json()["status"], answer.json()["error"]) == ("error", True)
+
+
+def test_an_empty_body_passes_as_an_answer_that_is_no_json():
+    answer = demo(Fault("api.tides.example", "empty", 1)).get(TIDES)
+    assert (answer.status, answer.body) == (200, b"")
+    with pytest.raises(WebError, match="not JSON"):
+        answer.json()
+
+
+def test_faults_of_one_host_come_one_after_the_other(slept):
+    web = demo(Fault("*.example", "503", 1), Fault("api.tides.example", "timeout", 2), sleep=slept.append)
+    assert web.get(TIDES).body == b"1.5 m"
+    assert slept == [1, 2, 4]
+
+
+def test_a_fault_leaves_other_hosts_alone():
+    assert demo(Fault("api.winds.example", "refused"), attempts=1).get(TIDES).body == b"1.5 m"
+
+
+def test_threads_together_meet_a_fault_exactly_as_often_as_told():
+    web = demo(Fault("api.tides.example", "503", 5), attempts=1)
+
+    def fails(_):
+        try:
+            return web.get(TIDES).body != b"1.5 m"
+        except WebError:
+            return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(fails, range(40))) == 5
+
+
+@pytest.mark.parametrize("url", ["https://api.tides.example/tomorrow", "https://elsewhere.example/now?token=s3cret"])
+def test_an_address_that_no_simulator_knows_points_to_the_live_world(url, slept):
+    with pytest.raises(WebError, match="is not part of the demo world: set ALMANAC_WORLD=live") as failure:
+        demo(sleep=slept.append).get(url)
+    assert "s3cret" not in str(failure.value)
+    assert slept == []
+
+
+def test_two_simulators_may_share_a_host():
+    both = {**WORLD, "*.tides.example": lambda _: httpx.Response(200, text="2.5 m")}
+    assert demo(simulators=both).get("https://api.tides.example/tomorrow").body == b"2.5 m"
+
+
+def test_faults_are_read_from_one_line():
+    assert parse_faults(" A.example=timeout:2 , *.b.example=empty,") == [
+        Fault("a.example", "timeout", 2),
+        Fault("*.b.example", "empty"),
+    ]
+    assert parse_faults("") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "x=", "=429", "x=404", "x=429:", "x=429:0", "x=429:-1", "x=429:two", "x=429:1.5", "x=y=429"]
+)
+def test_what_is_no_fault_is_wrong_usage_that_lists_the_kinds(text):
+    with pytest.raises(UsageError, match=f"no fault {re.escape(repr(text))}.*timeout, refused, 429"):
+        parse_faults(text)
+
+
+def flowers(seed):
+    text = simulated_iris(seed)(httpx.Request("GET", IRIS)).text
+    return text, pd.read_csv(io.StringIO(text))
+
+
+def test_the_simulated_iris_file_is_served_at_seaborns_address():
+    body = demo(simulators=SIMULATORS).get(IRIS).body.decode()
+    assert body.splitlines()[0] == "sepal_length,sepal_width,petal_length,petal_width,species"
+    assert body == flowers(seed=0)[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_every_seed_gives_150_flowers_in_the_real_format(seed):
+    text, rows = flowers(seed)
+    assert text.endswith("\n")
+    pattern = re.compile(r"(\d\.\d,){4}(setosa|versicolor|virginica)")
+    assert all(pattern.fullmatch(line) for line in text.splitlines()[1:])
+    assert rows["species"].tolist() == ["setosa"] * 50 + ["versicolor"] * 50 + ["virginica"] * 50
+    assert rows.iloc[:, :4].to_numpy().min() > 0
+
+
+def test_the_same_seed_draws_the_same_flowers_and_another_seed_others():
+    assert flowers(seed=3)[0] == flowers(seed=3)[0]
+    assert flowers(seed=3)[0] != flowers(seed=4)[0]
+
+
+def test_simulated_flowers_have_the_means_and_spreads_of_the_real_ones():
+    rows = pd.concat([flowers(seed)[1] for seed in range(40)])  # 2000 a species: standard error about 0.01 cm
+    for species, (mean, deviation) in FLOWERS.items():
+        drawn = rows[rows["species"] == species].iloc[:, :4]
+        assert drawn.mean().tolist() == pytest.approx(mean, abs=0.05)
+        assert drawn.std().tolist() == pytest.approx(deviation, abs=0.05)
+        assert drawn["sepal_length"].corr(drawn["petal_length"]) > 0.5

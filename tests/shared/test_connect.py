@@ -1,0 +1,58 @@
+"""The environment's settings: each value that exists works, each other one is refused in a sentence."""
+
+import pytest
+
+from shared.connect import machine, open_platform
+from shared.errors import UsageError, WebError
+
+
+def test_without_any_setting_it_is_the_demo_world_in_the_folder_almanac(tmp_path, monkeypatch):
+    monkeypatch.delenv("ALMANAC_HOME")
+    monkeypatch.chdir(tmp_path)
+    assert open_platform().world == "demo"
+    assert (tmp_path / ".almanac" / "demo" / "manifest.db").exists()
+
+
+def test_each_world_has_its_own_store(tmp_path):
+    for world in ("demo", "live"):
+        open_platform(world=world, home=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"demo", "live"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALMANAC_WORLD", "mars"),
+        ("ALMANAC_WORLD", "replay"),
+        ("ALMANAC_WORLD", "demo:x"),
+        ("ALMANAC_PLATFORM", "s3"),
+        ("ALMANAC_TRACKER", "notebook"),
+        ("ALMANAC_FAULTS", "nonsense"),
+    ],
+)
+def test_a_setting_that_does_not_exist_says_what_there_is(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError):
+        open_platform()
+
+
+def test_the_demo_world_fails_as_it_is_told(monkeypatch):
+    monkeypatch.setenv("ALMANAC_FAULTS", "raw.githubusercontent.com=error_in_200:1")
+    url = "https://raw.githubusercontent.com/mwaskom/seaborn-data/master/iris.csv"
+    web = open_platform().web
+    assert web.get(url).body.startswith(b"{")
+    assert web.get(url).body.startswith(b"sepal_length")
+    with pytest.raises(WebError, match="ALMANAC_WORLD=live"):
+        web.get("https://example.org/tides.csv")
+
+
+def test_a_replayed_world_answers_what_was_recorded_and_nothing_else(tmp_path):
+    web = open_platform(world=f"replay:{tmp_path}", home=tmp_path / "home").web
+    with pytest.raises(WebError):
+        web.get("https://example.org/tides.csv")
+
+
+def test_the_machine_is_ones_own_unless_modal_says_otherwise(monkeypatch):
+    assert machine().where == "local"
+    monkeypatch.setenv("ALMANAC_MACHINE", '{"where": "modal", "gpu": "A10"}')
+    assert machine().gpu == "A10"
