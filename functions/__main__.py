@@ -67,8 +67,10 @@ def day(
 ) -> None:
     """Do what is due in every scheduled system; an empty store is first filled and trained."""
     from shared.connect import open_platform
+    from shared.runs import parse_day
 
     platform = open_platform()
+    parse_day(day, platform.world)  # a wrong date is wrong use, not a failed system
     chosen = only.split(",") if only else [name for name in systems() if "daily" in timetable().get(name, {})]
     services = {name: service(name) for name in chosen}
     rows = [_day_of(platform, name, one, day) for name, one in services.items()]

@@ -1,6 +1,9 @@
 """Rigs: the same tests over every adapter of a port, and a platform of its own for each test."""
 
+import importlib
 import logging
+import os
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -35,3 +38,31 @@ def features(request, tmp_path):
 def models(request, tmp_path):
     """A ModelRegistry, empty."""
     return {"local": lambda: LocalRegistry(tmp_path / "models")}[request.param]()
+
+
+@pytest.fixture(scope="session")
+def _iris_once(tmp_path_factory):
+    """A home in which iris was filled and trained on 2026-10-01 and ran daily until 2026-10-20: made once a worker."""
+    home = tmp_path_factory.mktemp("iris")
+    before = os.environ.get("ALMANAC_HOME")
+    os.environ["ALMANAC_HOME"] = str(home)
+    stages = importlib.import_module("functions.iris").service.stages
+    stages["backfill"](day="2026-10-01")
+    stages["train"](day="2026-10-01")
+    stages["daily"](until="2026-10-20")
+    if before is not None:
+        os.environ["ALMANAC_HOME"] = before
+    return home
+
+
+@pytest.fixture
+def iris_home(_iris_once, tmp_path):
+    """The environment's home, with iris as of 2026-10-20; each test has its own copy."""
+    shutil.copytree(_iris_once, tmp_path / "home", dirs_exist_ok=True)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def iris(iris_home):
+    """The platform with iris as of 2026-10-20."""
+    return open_platform()

@@ -160,7 +160,7 @@ def _address(url: str, params: Mapping[str, str | int | float] | None) -> httpx.
         return address.copy_merge_params(dict(params)) if params else address
     except httpx.InvalidURL:
         # Its text may quote any part of the address, so it is not passed on.
-        seen = re.split(r"[?#]", url)[0].rpartition("@")[2]
+        seen = re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])
         raise WebError(f"{seen!r} is no valid address: check its port and look for line ends in it") from None
 
 

@@ -28,16 +28,16 @@ def shown(fill: Callable[..., Sequence[Any]], otherwise: Sequence[Any]) -> Calla
     """Return ``fill`` with a notice, hidden when all is well, before what it gives; ``otherwise`` when it fails."""
 
     @wraps(fill)
-    def safely(*given: Any) -> list[Any]:  # noqa: ANN401 - whatever the components give
+    def safely(*given: Any) -> list[Any]:
         try:
-            return [said(Markup("")), *fill(*given)]
+            return [shown_if(Markup("")), *fill(*given)]
         except NotYetError as failure:
-            return [said(empty_state(str(failure))), *otherwise]
+            return [shown_if(empty_state(str(failure))), *otherwise]
         except AlmanacError as failure:
-            return [said(notice(str(failure))), *otherwise]
+            return [shown_if(notice(str(failure))), *otherwise]
         except Exception:
             log.exception("the page could not be filled by %s", fill.__name__)
-            return [said(notice(SORRY)), *otherwise]
+            return [shown_if(notice(SORRY)), *otherwise]
 
     return safely
 
@@ -58,8 +58,8 @@ def answered(answer: Callable[..., Any]) -> Callable[..., Any]:
     return safely
 
 
-def said(text: Markup) -> Any:  # noqa: ANN401 - what a Gradio event may return
-    """Return the update of a notice: hidden when there is nothing to say, so that it leaves no gap."""
+def shown_if(text: Markup) -> Any:  # noqa: ANN401 - what a Gradio event may return
+    """Return the update of a piece of HTML: hidden when it is empty, so that it leaves no gap."""
     return gr.update(value=text, visible=bool(text))
 
 

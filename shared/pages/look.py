@@ -11,7 +11,9 @@ SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 
 CSS = """
-.gradio-container .main { max-width: 1080px; margin: 0 auto; }
+.html-container { padding: 0 !important; }
+.al-title { font-size: 1.75rem; font-weight: 700; margin: 0; color: var(--body-text-color); }
+.al-about { margin: 2px 0 0; color: var(--body-text-color); }
 .al-muted { color: var(--body-text-color-subdued); font-size: var(--text-sm); margin: 0; }
 .al-banner { margin: 0; padding: 8px 12px; border-radius: 8px; background: #fff3cd; color: #5c4400; }
 .al-freshness, .al-provenance { margin: 4px 0 0; color: var(--body-text-color); font-size: var(--text-sm); }
@@ -29,11 +31,20 @@ CSS = """
 .al-label { font-size: var(--text-sm); color: var(--body-text-color-subdued); }
 .al-value { font-size: 1.7rem; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .al-scroll { overflow-x: auto; }
-.al-table { border-collapse: collapse; width: 100%; font-size: var(--text-sm); color: var(--body-text-color); }
+.al-period { align-items: center; }
+.al-table { border-collapse: collapse; border: 0 !important; width: 100%; margin: 0; }
+.al-table { font-size: var(--text-sm); color: var(--body-text-color); }
 .al-table caption { padding-bottom: 6px; }
-.al-table th, .al-table td { border: 0; border-bottom: 1px solid var(--border-color-primary); padding: 6px 10px 6px 0;
-  text-align: left; vertical-align: top; font-variant-numeric: tabular-nums; }
-.al-table th { font-weight: 600; white-space: nowrap; }
+.al-table th, .al-table td { border: 0; border-bottom: 1px solid var(--border-color-primary); padding: 6px 14px 6px 0;
+  text-align: left; vertical-align: top; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.al-table tr { border: 0; }
+.al-table th { font-weight: 600; }
+.al-table td:last-child { white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
+.al-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 14px; }
+.al-card h2 { font-size: var(--text-lg); font-weight: 600; margin: 0; color: var(--body-text-color); }
+.al-card > p { margin: 4px 0; color: var(--body-text-color); }
+.al-links { display: flex; flex-wrap: wrap; gap: 6px 16px; margin-top: 8px; }
+.al-links a { color: var(--link-text-color); text-decoration: underline; padding: 4px 0; }
 .al-flower { margin: 0; text-align: center; color: var(--body-text-color); }
 .al-flower svg { width: 100%; max-width: 340px; height: auto; }
 .al-flower figcaption { font-size: var(--text-sm); color: var(--body-text-color-subdued); }
@@ -41,7 +52,8 @@ CSS = """
 .al-petal { fill-opacity: 0.95; stroke: currentColor; stroke-width: 0.6; }
 .al-scale path { stroke: currentColor; stroke-width: 2; }
 .al-scale text { fill: currentColor; font-size: 12px; }
-.dark .al-banner, .dark .al-warning { background: #3d3108; color: #ffe8a3; }
+.dark .al-banner { background: #3d3108; color: #ffe8a3; }
+.dark .al-warning { background: #3d3108; color: #ffe8a3; }
 .dark .al-problem { background: #451a1a; color: #ffc9c9; }
 .dark .al-empty { background: #12293d; color: #bcdcff; }
 .dark .al-notice code { background: rgba(255, 255, 255, 0.14); }
@@ -51,7 +63,17 @@ CSS = """
 
 def theme() -> gr.themes.Base:
     """Return the theme of every page: fonts that the reader's machine has, a calm blue, room to breathe."""
-    return gr.themes.Default(primary_hue="blue", secondary_hue="blue", neutral_hue="slate", font=SANS, font_mono=MONO)
+    calm = gr.themes.Default(primary_hue="blue", secondary_hue="blue", neutral_hue="slate", font=SANS, font_mono=MONO)
+    return calm.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+    )
 
 
 def serve(demo: gr.Blocks) -> None:

@@ -56,6 +56,11 @@ def empty_state(detail: str = "") -> Markup:
     return notice(f"Nothing here yet: run `{FILLS}`", "empty", detail)
 
 
+def title(name: str, about: str) -> Markup:
+    """Return the name of a page, with a line on what it is for."""
+    return Markup('<h1 class="al-title">{}</h1><p class="al-about">{}</p>').format(name, about)
+
+
 def heading(title: str, about: str = "") -> Markup:
     """Return the heading of a part of a page, with a line that says how to read it."""
     return Markup('<div class="al-heading"><h2>{}</h2><p class="al-muted">{}</p></div>').format(title, about)

@@ -27,7 +27,5 @@ def _skill(model: ModelVersion) -> str:
     if "accuracy" not in model.metrics:
         return ""
     low, high = (model.metrics.get(f"accuracy_{end}", float("nan")) for end in ("low", "high"))
-    return (
-        f"In tests it named {percent(model.metrics['accuracy'])} of the cases that it had not learned from rightly "
-        f"(95\u00a0% interval {between(low, high)})."
-    )
+    right = percent(model.metrics["accuracy"])
+    return f"On cases it had not learned from, it was right {right} of the time (95\u00a0% interval {between(low, high)})."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from shared.pages import pieces
-from shared.pages.words import ago, figure, sentence
+from shared.pages.words import ago, sentence
 from shared.runs import ledger, parse_day
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ class Standing:
     value: float | None = None
     baseline: float | None = None
 
-    def skill(self) -> str:
-        """Return the headline figure beside its baseline, as words."""
-        if not self.headline:
-            return ""
-        beside = f" (baseline {figure(self.headline, self.baseline)})" if self.baseline is not None else ""
-        return f"{self.headline} {figure(self.headline, self.value)}{beside}"
+    def worries(self, today: date) -> list[str]:
+        """Return what a reader must know before believing the figures: they are old, or the last run failed."""
+        days = (today - self.newest).days if self.newest else 0
+        stale = f"These figures are {days} days old: run `almanac day`" if days > STALE_DAYS else ""
+        failed = f"The last run ({self.stage}) did not end well: {sentence(self.error)}" if self.error else ""
+        return [why for why in (stale, failed) if why]
 
 
 def standing(platform: Platform, system: str) -> Standing | None:
@@ -46,15 +46,19 @@ def standing(platform: Platform, system: str) -> Standing | None:
     if runs.empty:
         return None
     last = runs.iloc[-1]
-    facts = {"ran_at": last["started_at"].to_pydatetime(), "stage": str(last["stage"]), "status": str(last["status"])}
-    error = str(last["error"]) if last["status"] in ("failed", "lost") else ""
     done = runs[(runs["status"] == "done") & (runs["stage"] == "daily")].sort_values("day")
-    if done.empty:
-        return Standing(None, error=error, **facts)
-    report = json.loads(done["report"].iloc[-1])
-    headline = report["headline"]
-    figures = (report[kind].get(headline) for kind in ("metrics", "baselines"))
-    return Standing(done["day"].iloc[-1].date(), error=error, headline=headline, **facts, **_named(*figures))
+    report = {} if done.empty else json.loads(done["report"].iloc[-1])
+    headline = report.get("headline", "")
+    return Standing(
+        newest=None if done.empty else done["day"].iloc[-1].date(),
+        ran_at=last["started_at"].to_pydatetime(),
+        stage=str(last["stage"]),
+        status=str(last["status"]),
+        error=str(last["error"]) if last["status"] in ("failed", "lost") else "",
+        headline=headline,
+        value=report["metrics"].get(headline) if headline else None,
+        baseline=report["baselines"].get(headline) if headline else None,
+    )
 
 
 def head(platform: Platform, system: str) -> Markup:
@@ -69,15 +73,4 @@ def freshness(stands: Standing | None, today: date) -> Markup:
     when = f"{stands.newest} ({ago(stands.newest, today)})" if stands.newest else "none yet"
     ran = f"{stands.stage} {stands.status}, {stands.ran_at:%Y-%m-%d %H:%M} UTC"
     line = Markup('<p class="al-freshness">Newest date: <strong>{}</strong> · Last run: {}</p>').format(when, ran)
-    return line + Markup("").join(pieces.notice(why, "warning") for why in _worries(stands, today))
-
-
-def _worries(stands: Standing, today: date) -> list[str]:
-    old = stands.newest is not None and (today - stands.newest).days > STALE_DAYS
-    stale = f"These figures are {(today - stands.newest).days} days old: run `almanac day`" if old else ""
-    failed = f"The last run ({stands.stage}) did not end well: {sentence(stands.error)}" if stands.error else ""
-    return [why for why in (stale, failed) if why]
-
-
-def _named(value: float | None, baseline: float | None) -> dict[str, float | None]:
-    return {"value": value, "baseline": baseline}
+    return line + Markup("").join(pieces.notice(why, "warning") for why in stands.worries(today))

@@ -10,10 +10,10 @@ SHARES = ("accuracy", "coverage")  # figures that are shares of 1
 
 
 def percent(share: float) -> str:
-    """Return a share as a whole percentage; only none is "0 %" and only all is "100 %".
+    r"""Return a share as a whole percentage; only none is "0 %" and only all is "100 %".
 
     >>> percent(0.967), percent(0.9999), percent(0.0001), percent(math.nan)
-    ('97\\xa0%', '>99\\xa0%', '<1\\xa0%', '–')
+    ('97\xa0%', '>99\xa0%', '<1\xa0%', '–')
     """
     if math.isnan(share):
         return UNKNOWN
@@ -22,19 +22,19 @@ def percent(share: float) -> str:
 
 
 def between(low: float, high: float) -> str:
-    """Return an interval of a share.
+    r"""Return an interval of a share.
 
     >>> between(0.883, 1.0)
-    '88–100\\xa0%'
+    '88–100\xa0%'
     """
     return UNKNOWN if math.isnan(low) or math.isnan(high) else f"{low * 100:.0f}–{high * 100:.0f}\u00a0%"
 
 
 def figure(name: str, value: float | None) -> str:
-    """Return a figure of a stage's report: a share as a percentage, anything else with three digits.
+    r"""Return a figure of a stage's report: a share as a percentage, anything else with three digits.
 
     >>> figure("accuracy", 0.97), figure("mae", 3.14159), figure("mae", None)
-    ('97\\xa0%', '3.14', '–')
+    ('97\xa0%', '3.14', '–')
     """
     if value is None or math.isnan(value):
         return UNKNOWN

@@ -1,9 +1,8 @@
 """Tables that a person already has: a CSV file by path or by address, read without being told how it was written.
 
-    source ── bytes ── encoding ── separator ── every line checked ── plain column names ──► rows ── pick ──► wanted
+    source ── bytes ── encoding ── separator ── every line checked, plain column names ──► rows ── pick ──► wanted
 
-Nothing is guessed that could be wrong unseen: a line with a field too many or too few refuses the whole file, with one
-sentence that names it (SourceError).
+Nothing is guessed that could be wrong unseen: one line with a field too many or too few refuses the whole file.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import csv
 import io
 import re
 import unicodedata
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,12 @@ import pandas as pd
 from shared.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from shared.ports import Web
 
 SEPARATORS = (",", ";", "\t", "|")
-SNIFFED_LINES = 100
+SNIFFED_BYTES = 2**16  # below the longest field that the csv module reads
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 UNMARKED = ("utf-8", "cp1252", "latin-1")  # tried in this order; the last takes any bytes
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
@@ -41,7 +40,7 @@ def read_table(source: str, web: Web, *, limit_mb: float = 256) -> pd.DataFrame:
 
     Text is UTF-8, UTF-16 with a byte order mark, or else Western European; fields are separated by comma, semicolon,
     tab or bar, with decimal commas or points where semicolons separate. Numbers become numbers, blanks and "NA" become
-    NaN, all else stays text; lines with nothing in them are left out.
+    NaN, all else stays text; spaces around a value and lines with nothing in them are left out.
 
     Raises:
         SourceError: there is no such file, or it is no such table.
@@ -50,9 +49,9 @@ def read_table(source: str, web: Web, *, limit_mb: float = 256) -> pd.DataFrame:
     raw = _bytes(source, web, limit_mb)
     encoding = _encoding(raw, source)
     separator = _separator(raw, encoding)
-    names = _names(_checked_header(raw, encoding, separator, source), source)
+    table = _rewritten(_lines(raw, encoding, separator, source), source)
     decimals = (",", ".") if separator == ";" else (".",)
-    readings = [_parse(raw, encoding, separator, names, decimal) for decimal in decimals]
+    readings = [pd.read_csv(io.BytesIO(table), decimal=decimal, low_memory=False) for decimal in decimals]
     return max(readings, key=lambda rows: rows.select_dtypes("number").shape[1])
 
 
@@ -67,9 +66,8 @@ def pick(table: pd.DataFrame, wanted: Mapping[str, Sequence[str]], source: str) 
         SourceError: columns are missing.
     """
     there = {_squeezed(str(column)): column for column in table.columns[::-1]}  # the first of two alike counts
-    chosen = {
-        name: [there[_squeezed(s)] for s in (name, *also) if _squeezed(s) in there] for name, also in wanted.items()
-    }
+    keys = {name: [_squeezed(one) for one in (name, *also)] for name, also in wanted.items()}
+    chosen = {name: [there[key] for key in alike if key in there] for name, alike in keys.items()}
     missing = [name for name, columns in chosen.items() if not columns]
     if missing:
         has = ", ".join(str(column) for column in table.columns[:30])
@@ -148,56 +146,55 @@ def _encoding(raw: bytes, source: str) -> str:
 
 def _separator(raw: bytes, encoding: str) -> str:
     """Return the separator by which most of the first lines have as many fields as the header; then the widest."""
-    lines = list(islice(_text(raw, encoding), SNIFFED_LINES))
+    head = raw[:SNIFFED_BYTES].decode(encoding, errors="ignore")
 
     def fit(separator: str) -> tuple[float, int]:
-        widths = [len(fields) for fields in csv.reader(lines, delimiter=separator, skipinitialspace=True) if fields]
+        lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
+        widths = [len(fields) for fields in lines if fields]
         return (widths.count(widths[0]) / len(widths), widths[0]) if widths and widths[0] > 1 else (0.0, 0)
 
-    try:
-        return max(SEPARATORS, key=fit)
-    except csv.Error:
-        return ","  # the check of every line will say what is wrong
+    return max(SEPARATORS, key=fit)
 
 
-def _checked_header(raw: bytes, encoding: str, separator: str, source: str) -> list[str]:
-    """Return the first line's fields, after a look at all lines."""
-    header: list[str] = []
-    rows = 0
-    reader = csv.reader(_text(raw, encoding), delimiter=separator, skipinitialspace=True, strict=True)
+def _lines(raw: bytes, encoding: str, separator: str, source: str) -> Iterator[list[str]]:
+    """Yield the fields of header and rows, stripped, as many in each; empty lines are left out."""
+    width = 0
+    text = io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline="")
+    reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
     try:
-        for fields in reader:
-            if len(fields) <= max(len(header), 1) and not any(field.strip() for field in fields):
+        for line in reader:
+            fields = [field.strip() for field in line]
+            if len(fields) <= max(width, 1) and not any(fields):
                 continue
-            if header and len(fields) != len(header):
-                what = f"has {len(fields)} fields in line {reader.line_num}, {len(header)} in its header"
+            if width and len(fields) != width:
+                what = f"has {len(fields)} fields in line {reader.line_num}, {width} in its header"
                 raise SourceError(f"{name_of(source)} {what}: look there for a missing or stray {separator!r}")
-            rows += bool(header)
-            header = header or fields
+            width = len(fields)
+            yield fields
     except csv.Error as cause:
-        where = f"near line {reader.line_num}"
-        raise SourceError(f"{name_of(source)} is broken {where} ({cause}): look for a quote left open") from cause
-    if not rows:
+        what = f"is broken near line {reader.line_num} ({cause})"
+        raise SourceError(f"{name_of(source)} {what}: look for a quote left open") from cause
+
+
+def _rewritten(lines: Iterator[list[str]], source: str) -> bytes:
+    """Return the lines in the one form that every CSV reader understands alike, under plain names."""
+    header = next(lines, None)
+    names = _names(header, source) if header else []
+    first = next(lines, None)
+    if first is None:
         what = "has a header but no rows" if header else "is empty"
         raise SourceError(f"{name_of(source)} {what}: give a file with a header and rows")
-    return header
+    written = io.BytesIO()
+    text = io.TextIOWrapper(written, encoding="utf-8", newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(chain([names, first], lines))  # quotes fields that hold either
+    text.flush()
+    return written.getvalue()
 
 
 def _names(header: list[str], source: str) -> list[str]:
-    if sum(_NUMBER.fullmatch(field.strip()) is not None for field in header) * 2 > len(header):
-        raise SourceError(f"{name_of(source)} starts with numbers: put a first line with the names of its columns")
+    if not any(header) or sum(_NUMBER.fullmatch(field) is not None for field in header) * 2 > len(header):
+        raise SourceError(f"{name_of(source)} has no names in its first line: put one there for each column")
     names = [plain_name(field) or f"column_{place}" for place, field in enumerate(header, 1)]
-    twice = pd.Index(names)[pd.Index(names).duplicated()]
-    if len(twice):
+    if len(twice := pd.Index(names)[pd.Index(names).duplicated()]):
         raise SourceError(f"{name_of(source)} has two columns {twice[0]!r}: rename or remove one")
     return names
-
-
-def _parse(raw: bytes, encoding: str, separator: str, names: list[str], decimal: str) -> pd.DataFrame:
-    how = {"sep": separator, "decimal": decimal, "index_col": False, "skipinitialspace": True, "low_memory": False}
-    rows: pd.DataFrame = pd.read_csv(_text(raw, encoding), **how)
-    return rows.set_axis(names, axis="columns").dropna(how="all").reset_index(drop=True)
-
-
-def _text(raw: bytes, encoding: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(raw), encoding=encoding, newline="")

@@ -17,10 +17,11 @@ from shared.connect import open_platform
 from shared.errors import UsageError
 from shared.pages import look, pieces
 from shared.pages.flower import draw_flower
-from shared.pages.guard import answered, shown
+from shared.pages.guard import answered, shown, shown_if
 from shared.pages.provenance import provenance
-from shared.pages.standing import head
+from shared.pages.standing import freshness, standing
 from shared.pages.words import plain
+from shared.runs import parse_day
 from shared.steps.promotion import champion
 from shared.systems.iris.inference import MODEL, classify
 from shared.systems.iris.tables import FLOWERS, MEASURES, VARIETIES
@@ -70,16 +71,20 @@ def measured(*values: object) -> dict[str, float]:
         column = FLOWERS.column(name)
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not column.low <= value <= column.high:
+            given = "it is empty" if value is None else f"got {str(value)[:40]!r}"
             bounds = f"a number from {column.low:g} to {column.high:g} {column.unit}"
-            raise UsageError(f"{plain(name).lower()} must be {bounds}, not {str(value)[:40]!r}")
+            raise UsageError(f"{plain(name).lower()} must be {bounds}; {given}")
     return {name: float(value) for name, value in zip(MEASURES, values, strict=True)}
 
 
 def fill() -> list[Any]:
-    """Return the head of the page, and the sliders around what the model learned from."""
+    """Return the banner, the sliders around what the model learned from, the first answer, and how fresh all is."""
     platform = open_platform()
     ranges = champion(platform, MODEL).signature["ranges_cm"]
-    return [head(platform, SYSTEM), gr.update(visible=True), *(_slider(*ranges[name]) for name in MEASURES)]
+    middle = [round((low + high) / 2, 1) for low, high in (ranges[name] for name in MEASURES)]
+    sliders = [_slider(*ranges[name], at) for name, at in zip(MEASURES, middle, strict=True)]
+    fresh = freshness(standing(platform, SYSTEM), parse_day("today", platform.world))
+    return [shown_if(pieces.banner(platform.world)), gr.update(visible=True), *sliders, fresh, *show(*middle)]
 
 
 def show(*values: object) -> list[Any]:
@@ -118,35 +123,40 @@ def _unusual(flower: dict[str, float], model: ModelVersion) -> list[str]:
     ]
 
 
-def _slider(low: float, high: float) -> Any:  # noqa: ANN401 - what a Gradio event may return
+def _slider(low: float, high: float, at: float) -> Any:  # noqa: ANN401 - what a Gradio event may return
     """Return a slider that reaches half as far again as the model has seen, so that one can leave its range."""
-    beyond, middle = (high - low) / 2, round((low + high) / 2, 1)
+    beyond = (high - low) / 2
     ends = {"minimum": max(0.1, round(low - beyond, 1)), "maximum": round(high + beyond, 1)}
-    return gr.update(**ends, value=middle, info=f"The model learned from {low:g} to {high:g} cm")
+    return gr.update(**ends, value=at, info=f"learned from {low:.1f} to {high:.1f} cm")
 
 
 with gr.Blocks(title="Iris", analytics_enabled=False) as demo:
-    gr.Markdown("# Iris\nMeasure a flower: which of the three varieties is it?")
-    top, notice, trouble = gr.HTML(), gr.HTML(visible=False), gr.HTML(visible=False)
+    gr.HTML(pieces.title("Iris", "Measure a flower: which of the three varieties is it?"))
+    banner, notice = gr.HTML(visible=False), gr.HTML(visible=False)
     with gr.Row(visible=False) as form:
         with gr.Column(min_width=300):
             sliders = [gr.Slider(0.1, 10, 1, step=0.1, label=f"{plain(name)} (cm)") for name in MEASURES]
             with gr.Row():
-                buttons = {variety: gr.Button(f"Typical {variety}", size="sm") for variety in VARIETIES}
-        with gr.Column(min_width=300, visible=False) as answer:
-            label = gr.Label(label="Variety and its probability", num_top_classes=len(VARIETIES))
-            words, origin = gr.HTML(), gr.HTML()
+                buttons = {one: gr.Button(f"Typical {one}", size="sm", min_width=90) for one in VARIETIES}
+        with gr.Column(min_width=300):
+            trouble = gr.HTML(visible=False)
+            with gr.Column(visible=False) as answer:
+                label = gr.Label(label="Variety and its probability", num_top_classes=len(VARIETIES))
+                words, origin = gr.HTML(), gr.HTML()
         with gr.Column(min_width=260):
             drawing = gr.HTML()
+    fresh = gr.HTML()
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    showing = {"fn": shown(show, [HIDDEN, None, "", "", ""]), "inputs": sliders, **quiet}
-    showing["outputs"] = [trouble, answer, label, words, drawing, origin]
-    blank = [gr.skip(), HIDDEN, *[gr.skip()] * len(sliders)]
-    demo.load(shown(fill, blank), None, [notice, top, form, *sliders], **quiet).success(**showing)
-    gr.on([slider.input for slider in sliders], trigger_mode="always_last", **showing)
-    for variety, button in buttons.items():
-        button.click(lambda variety=variety: TYPICAL_CM[variety], None, sliders, **quiet).then(**showing)
+    answers = [answer, label, words, drawing, origin]
+    show_safely = shown(show, [HIDDEN, None, "", "", ""])
+    filled = [banner, form, *sliders, fresh, *answers]
+    demo.load(shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)]), None, [notice, *filled], **quiet)
+    # Without preprocess the sliders' values come as they are, and ``measured`` says what is wrong with one.
+    changing = {"trigger_mode": "always_last", "preprocess": False, **quiet}
+    gr.on([slider.change for slider in sliders], show_safely, sliders, [trouble, *answers], **changing)
+    for one, button in buttons.items():
+        button.click(lambda one=one: TYPICAL_CM[one], None, sliders, **quiet)
     gr.api(answered(iris_predict))
 
 if __name__ == "__main__":

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from shared.ports import Platform
 
 
-def labelled(platform: Platform, until: datetime, origins: Sequence[str] = ("reference",)) -> pd.DataFrame:
+def labelled(
+    platform: Platform, until: datetime, origins: Sequence[str] = ("reference",), *, missing_ok: bool = False
+) -> pd.DataFrame:
     """Return flowers of ``origins`` with their ``variety``, as far as both were known before ``until``, by flower_id.
 
     Raises:
-        NotYetError: there are none.
+        NotYetError: there are none, and that is not ``missing_ok``.
     """
     flowers = platform.features.read(FLOWERS, until=until)
     known = flowers[flowers["origin"].isin(origins)].merge(
         platform.features.read(LABELS, until=until), on="flower_id", validate="one_to_one"
     )
-    if known.empty:
+    if known.empty and not missing_ok:
         raise NotYetError("there are no labelled flowers; run `almanac run iris backfill`")
     return known.sort_values("flower_id", ignore_index=True)
 

@@ -5,25 +5,21 @@ Needs onnxruntime only, so a container that predicts starts fast.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import onnxruntime
 import pandas as pd
 
 from shared.errors import NotYetError
 from shared.runs import code_version, ledger, stamp
 from shared.steps.intervals import label_sets
+from shared.steps.onnx import class_probabilities
 from shared.steps.promotion import champion
 from shared.systems.iris.features import fingerprint, unpredicted
-from shared.systems.iris.tables import FLOWERS, MEASURES, PREDICTIONS, VARIETIES
+from shared.systems.iris.tables import FLOWERS, MEASURES, MODEL, PREDICTIONS, VARIETIES
 
 if TYPE_CHECKING:
     from shared.ports import ModelVersion, Platform
     from shared.runs import Run
-
-MODEL = "iris"
 
 
 def predict(platform: Platform, run: Run) -> int:
@@ -43,7 +39,7 @@ def predict(platform: Platform, run: Run) -> int:
 
 def classify(model: ModelVersion, flowers: pd.DataFrame) -> pd.DataFrame:
     """Return flower_id, picked_at, ``predicted``, a probability a variety, ``label_set`` and ``input_hash``."""
-    found = probabilities(model.folder, flowers)
+    found = probabilities(model, flowers)
     sets = label_sets(found, float(model.signature["threshold"]))
     return flowers[["flower_id", "picked_at"]].assign(
         predicted=found.idxmax(axis=1),
@@ -53,14 +49,10 @@ def classify(model: ModelVersion, flowers: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def probabilities(folder: Path, flowers: pd.DataFrame) -> pd.DataFrame:
-    """Return float64 ``[flowers, 3]``, a column a variety, from ``model.onnx`` in ``folder``."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
-    inputs = flowers[list(MEASURES)].to_numpy(dtype=np.float32)
-    found = session.run(["probabilities"], {session.get_inputs()[0].name: inputs})[0].astype(np.float64)
-    return pd.DataFrame(found.clip(0, 1), columns=list(VARIETIES), index=flowers.index)
+def probabilities(model: ModelVersion, flowers: pd.DataFrame) -> pd.DataFrame:
+    """Return float64 ``[flowers, 3]``, a column a variety."""
+    found = class_probabilities(model.folder / "model.onnx", flowers[list(MEASURES)].to_numpy())
+    return pd.DataFrame(found, columns=list(VARIETIES), index=flowers.index)
 
 
 def explain(platform: Platform, flower_id: str) -> dict[str, Any]:

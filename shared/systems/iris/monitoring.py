@@ -17,8 +17,8 @@ from shared.steps import scoring
 from shared.steps.drift import drift
 from shared.steps.intervals import mean_set_size, set_coverage
 from shared.steps.promotion import champion
-from shared.systems.iris.inference import MODEL
-from shared.systems.iris.tables import FLOWERS, LABELS, MEASURES, MONITORING, PREDICTIONS, VARIETIES
+from shared.systems.iris.features import labelled
+from shared.systems.iris.tables import LABELS, MEASURES, MODEL, MONITORING, PREDICTIONS, VARIETIES
 
 if TYPE_CHECKING:
     from shared.ports import Platform
@@ -56,6 +56,7 @@ def watch(platform: Platform, since: date, until: date) -> Monitor:
     end = midnight(until + timedelta(days=1))
     seen = outcomes(platform, midnight(since), end)
     known = seen[seen["variety"].notna()]
+    reference, recent = _measured(platform, midnight(since), end)
     hits = pd.Series((known["predicted"] == known["variety"]).to_numpy(), index=pd.DatetimeIndex(known["picked_at"]))
     sets = _sets(known)
     confidence = known[[*VARIETIES]].max(axis=1)
@@ -64,11 +65,11 @@ def watch(platform: Platform, since: date, until: date) -> Monitor:
         confusion=scoring.confusion(known["variety"], known["predicted"], VARIETIES),
         rolling=scoring.rolling_share(hits, WINDOW_DAYS),
         accuracy=scoring.accuracy(known["variety"], known["predicted"]),
-        majority=_majority(platform, known),
+        majority=_majority(reference, known),
         coverage=set_coverage(sets, known["variety"]),
         set_size=mean_set_size(sets),
         calibration=scoring.calibration(confidence, known["predicted"] == known["variety"]),
-        drift=drift(*_measures(platform, midnight(since), end), MEASURES),
+        drift=drift(reference, recent, MEASURES, by="variety"),
     )
 
 
@@ -116,18 +117,14 @@ def retraining_due(platform: Platform, run: Run) -> str:
     return f"alarm: {', '.join(alarms)}" if alarms and rested >= REST_DAYS else ""
 
 
-def _measures(platform: Platform, since: datetime, until: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the measures of (reference flowers, synthetic flowers picked in the period)."""
-    flowers = platform.features.read(FLOWERS, until=until)
-    recent = flowers[(flowers["origin"] == "synthetic") & (flowers["picked_at"] >= pd.Timestamp(since))]
-    return flowers[flowers["origin"] == "reference"], recent
+def _measured(platform: Platform, since: datetime, until: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return labelled flowers: (all of the reference, the synthetic ones picked in the period)."""
+    reference = labelled(platform, until, missing_ok=True)
+    recent = labelled(platform, until, ("synthetic",), missing_ok=True)
+    return reference, recent[recent["picked_at"] >= pd.Timestamp(since)]
 
 
-def _majority(platform: Platform, known: pd.DataFrame) -> float:
-    labels = platform.features.read(LABELS)
-    reference = labels[
-        ~labels["flower_id"].isin(platform.features.read(PREDICTIONS, columns=["flower_id"])["flower_id"])
-    ]
+def _majority(reference: pd.DataFrame, known: pd.DataFrame) -> float:
     if reference.empty or known.empty:
         return float("nan")
     return scoring.majority(reference["variety"], known["variety"]).value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.tables import PROVENANCE, Column, Table
 
+MODEL = "iris"  # in the registry
 VARIETIES = ("setosa", "versicolor", "virginica")
 MEASURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 ORIGINS = ("reference", "synthetic")

@@ -167,7 +167,8 @@ def test_logging_twice_updates_one_finished_mlflow_run_named_like_ours(mlflow_tr
     client, run = only_run(mlflow_tracker, mlflow_uri)
     assert run.data.params == {"depth": "3", "seed": "0"}
     assert (run.info.run_name, run.info.status) == ("run-1", "FINISHED")
-    assert [point.value for point in client.get_metric_history(run.info.run_id, "accuracy")] == [0.9, 0.8]
+    history = client.get_metric_history(run.info.run_id, "accuracy")
+    assert [(point.step, point.value) for point in history] == [(1, 0.9), (2, 0.8)]
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["model card.md", "plots"]
     assert [file.path for file in client.list_artifacts(run.info.run_id, "plots")] == ["plots/höhe.txt"]
 
@@ -186,10 +187,12 @@ def test_a_changed_parameter_leaves_one_mlflow_run_with_everything_in_it(mlflow_
 
 @SLOW
 def test_a_very_long_parameter_is_cut_and_logged_again_without_a_new_run(mlflow_tracker, mlflow_uri):
-    for _ in range(2):
-        mlflow_tracker.log("run-1", {"columns": "x" * 7000}, {})
-    _, run = only_run(mlflow_tracker, mlflow_uri)
-    assert run.data.params == {"columns": "x" * 6000}
+    mlflow_tracker.log("run-1", {"columns": "x" * 7000}, {})
+    _, first = only_run(mlflow_tracker, mlflow_uri)
+    mlflow_tracker.log("run-1", {"columns": "x" * 7000}, {})
+    _, second = only_run(mlflow_tracker, mlflow_uri)
+    assert second.data.params == {"columns": "x" * 6000}
+    assert second.info.run_id == first.info.run_id
 
 
 @SLOW

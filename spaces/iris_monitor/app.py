@@ -1,0 +1,231 @@
+"""Iris monitor: every flower is predicted on the day it is picked; a day later we know whether that was right.
+
+two dates ──► period ──► monitoring.watch ──► figures beside their baselines, charts, predictions beside outcomes
+call      ──► iris_monitor (REST and MCP) ──► the figures as plain values
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from shared.connect import open_platform
+from shared.errors import NotYetError, UsageError
+from shared.pages import look, pieces
+from shared.pages.guard import answered, shown, shown_if
+from shared.pages.period import USUAL_DAYS, parse_period
+from shared.pages.pieces import Tile
+from shared.pages.plots import framed
+from shared.pages.standing import head
+from shared.pages.words import UNKNOWN, between, percent, plain
+from shared.runs import ledger
+from shared.steps import charts
+from shared.steps.promotion import PROMOTIONS
+from shared.systems.iris.inference import MODEL
+from shared.systems.iris.monitoring import WINDOW_DAYS, Monitor, watch
+from shared.systems.iris.tables import PREDICTIONS, VARIETIES
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from shared.ports import Platform
+
+SYSTEM = "iris"
+MOST_ROWS = 15  # of each table on the page
+PROMISED = 0.9  # how often a label set shall hold the truth
+HIDDEN = gr.update(visible=False)
+
+
+def iris_monitor(since: str = "", until: str = "") -> dict[str, Any]:
+    """Tell how good the iris model was on the flowers picked in a period, beside its baseline.
+
+    Args:
+        since: First date, such as 2026-10-12; blank for 30 days before the last.
+        until: Last date, such as 2026-11-10; blank for the newest there is.
+
+    Returns:
+        Accuracy and coverage (shares of 1, each with a 95 % interval), the accuracy of always naming the commonest
+        variety, the counts of truth by guess, and the shift of each measure.
+    """
+    platform = open_platform()
+    first, last = _period(platform, since, until)
+    seen = watch(platform, first, last)
+    return {
+        "since": first,
+        "until": last,
+        "outcomes": seen.accuracy.count,
+        "predictions": len(seen.outcomes),
+        "accuracy": asdict(seen.accuracy),
+        "majority_accuracy": seen.majority,
+        "coverage": {**asdict(seen.coverage), "promised": PROMISED},
+        "set_size": seen.set_size,
+        "confusion": {"truth_by_guess": seen.confusion.to_numpy().tolist(), "varieties": list(VARIETIES)},
+        "drift": seen.drift[["column", "shift", "p_value", "drifted", "note"]].to_dict("records"),
+    }
+
+
+def fill(kept: object) -> list[Any]:
+    """Return the whole page for the period this visitor chose before, else for the newest 30 days."""
+    platform = open_platform()
+    since, until = kept if isinstance(kept, list) and len(kept) == 2 else ("", "")
+    try:
+        first, last = _period(platform, since, until)
+    except UsageError:  # what the browser kept is no period any more; the visitor did nothing wrong
+        first, last = _period(platform, "", "")
+    return [shown_if(head(platform, SYSTEM)), gr.update(visible=True), *_page(platform, first, last)]
+
+
+def show(since: str, until: str) -> list[Any]:
+    """Return what to keep in the browser, and the figures of the period as written."""
+    platform = open_platform()
+    first, last = _period(platform, since, until)
+    return [[first.isoformat(), last.isoformat()], *_page(platform, first, last)]
+
+
+def show_usual() -> list[Any]:
+    """Return that nothing is kept, so that the period moves on with the days, and the newest 30 days."""
+    return [None, *show("", "")[1:]]
+
+
+def show_all() -> list[Any]:
+    """Return what to keep, and the figures of all there is."""
+    picked = open_platform().features.read(PREDICTIONS, columns=["picked_at"])["picked_at"]
+    return show("" if picked.empty else picked.iloc[0].date().isoformat(), "")
+
+
+def _period(platform: Platform, since: str, until: str) -> tuple[date, date]:
+    picked = platform.features.read(PREDICTIONS, columns=["picked_at"])["picked_at"]
+    if picked.empty:
+        raise NotYetError("no flower was predicted yet")
+    return parse_period(since, until, picked.iloc[-1].date(), platform.world)
+
+
+def _page(platform: Platform, first: date, last: date) -> list[Any]:
+    seen = watch(platform, first, last)
+    shift = seen.drift.assign(column=[plain(name) for name in seen.drift["column"]])
+    figures = (
+        charts.share_over_time(seen.rolling, seen.majority, ""),
+        charts.confusion_heatmap(seen.confusion),
+        charts.calibration_curve(seen.calibration),
+        charts.drift_bars(shift).update_yaxes(title=None),
+    )
+    tables = (_outcomes(seen), _promotions(platform), _runs(platform))
+    return [first.isoformat(), last.isoformat(), _headline(seen), *map(framed, figures), *tables]
+
+
+def _headline(seen: Monitor) -> str:
+    accuracy, coverage, all_known = seen.accuracy, seen.coverage, len(seen.outcomes)
+    size = UNKNOWN if accuracy.count == 0 else f"{seen.set_size:.2f}"
+    return pieces.tiles(
+        [
+            Tile(
+                "Named rightly",
+                percent(accuracy.value),
+                f"95\u00a0% interval {between(accuracy.low, accuracy.high)}; always naming the commonest variety: "
+                f"{percent(seen.majority)}",
+            ),
+            Tile(
+                "Truth among the varieties named",
+                percent(coverage.value),
+                f"95\u00a0% interval {between(coverage.low, coverage.high)}; promised: {percent(PROMISED)}",
+            ),
+            Tile("Varieties named for a flower", size, "on average; 1 is best, 3 says nothing"),
+            Tile("Outcomes known", f"{accuracy.count} of {all_known}", "known one day after a flower was picked"),
+        ]
+    )
+
+
+def _outcomes(seen: Monitor) -> str:
+    rows = []
+    for row in seen.outcomes.head(MOST_ROWS).to_dict("records"):
+        known = isinstance(row["variety"], str)
+        rows.append(
+            {
+                "Picked": f"{row['picked_at']:%Y-%m-%d}",
+                "Flower": row["flower_id"],
+                "Model says": row["predicted"],
+                "Probability": percent(max(row[variety] for variety in VARIETIES)),
+                "90\u00a0% set": row["label_set"].replace("|", " or ") or "none",
+                "It was": row["variety"] if known else "not known yet",
+                "Right?": ("right" if row["variety"] == row["predicted"] else "wrong") if known else "",
+            }
+        )
+    return pieces.table(f"Latest predictions ({len(rows)} of {len(seen.outcomes)})", rows)
+
+
+def _promotions(platform: Platform) -> str:
+    decided = platform.features.read(PROMOTIONS)
+    latest = decided[decided["model"] == MODEL].sort_values("decided_at", ascending=False).head(MOST_ROWS)
+    rows = [
+        {
+            "Date": f"{row['day']:%Y-%m-%d}",
+            "Version": row["version"],
+            "Verdict": row["verdict"].replace("_", " "),
+            "Why": row["reason"],
+        }
+        for row in latest.to_dict("records")
+    ]
+    return pieces.table("Which version serves, and why", rows)
+
+
+def _runs(platform: Platform) -> str:
+    rows = [
+        {
+            "Date": f"{row['day']:%Y-%m-%d}",
+            "Stage": row["stage"],
+            "Status": row["status"],
+            "Started (UTC)": f"{row['started_at']:%Y-%m-%d %H:%M}",
+            "Took": f"{row['seconds']:.1f} s",
+            "Rows": row["rows"],
+            "Trouble": row["error"] if isinstance(row["error"], str) else "",
+        }
+        for row in ledger(platform, SYSTEM).iloc[::-1].head(MOST_ROWS).to_dict("records")
+    ]
+    return pieces.table("Latest runs", rows)
+
+
+def _chart(title: str, about: str) -> gr.Plot:
+    with gr.Column(min_width=320):
+        gr.HTML(pieces.heading(title, about))
+        return gr.Plot(show_label=False, container=False)
+
+
+with gr.Blocks(title="Iris monitor", analytics_enabled=False) as demo:
+    gr.HTML(pieces.title("Iris monitor", "Each flower is predicted when it is picked. A day later: was that right?"))
+    kept = gr.BrowserState(None, storage_key="almanac.iris_monitor.period", secret="not one")  # noqa: S106
+    top, notice = gr.HTML(visible=False), gr.HTML(visible=False)
+    with gr.Column(visible=False) as page:
+        with gr.Row(elem_classes="al-period"):
+            since = gr.Textbox(label="From", max_length=20, min_width=150, scale=2)
+            until = gr.Textbox(label="To", max_length=20, min_width=150, scale=2)
+            shows = gr.Button("Show", variant="primary", min_width=90)
+            usual = gr.Button(f"Last {USUAL_DAYS} days", min_width=110)
+            everything = gr.Button("Everything", min_width=110)
+        headline = gr.HTML()
+        with gr.Row():
+            rolling = _chart("How often it is right", f"Share of the last {WINDOW_DAYS} days, beside the baseline.")
+            confusion = _chart("What it mixes up", "Rows: what the flower was. Columns: what the model said.")
+        with gr.Row():
+            calibration = _chart("Does it know how sure it is?", "Points on the dashed line: as sure as it is right.")
+            drift = _chart("Do the flowers change?", "How far recent flowers are from those it learned from.")
+        with gr.Tab("Predictions"):
+            predictions = gr.HTML()
+        with gr.Tab("Versions"):
+            promotions = gr.HTML()
+        with gr.Tab("Runs"):
+            runs = gr.HTML()
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    parts = [since, until, headline, rolling, confusion, calibration, drift, predictions, promotions, runs]
+    demo.load(shown(fill, [HIDDEN, HIDDEN, *[gr.skip()] * len(parts)]), kept, [notice, top, page, *parts], **quiet)
+    asked = {"outputs": [notice, kept, *parts], **quiet}
+    unchanged = [gr.skip()] * (len(parts) + 1)
+    gr.on([shows.click, since.submit, until.submit], shown(show, unchanged), [since, until], **asked)
+    usual.click(shown(show_usual, unchanged), None, **asked)
+    everything.click(shown(show_all, unchanged), None, **asked)
+    gr.api(answered(iris_monitor))
+
+if __name__ == "__main__":
+    look.serve(demo)

@@ -1,0 +1,164 @@
+"""The `almanac` command as a person meets it: its words, its output, its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from functions.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def almanac(capsys):
+    """Run a command line in this process; return (exit code, output, errors)."""
+
+    def run(*words):
+        try:
+            main([*words])
+        except SystemExit as ended:
+            code = ended.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_a_first_day_fills_trains_and_ends_with_a_line_a_system(almanac):
+    code, out, _ = almanac("day", "--day", "2026-10-31", "--json")
+    (iris,) = json.loads(out)["systems"]
+    assert code == 0
+    assert (iris["system"], iris["status"], iris["figure"], iris["model"]) == ("iris", "done", "accuracy", "iris v2")
+    assert iris["value"] > iris["baseline"]
+    assert almanac("day", "--day", "2026-10-31")[1].count("nothing is due") == 1
+
+
+def test_a_second_day_of_the_same_date_changes_no_row(almanac, iris):
+    almanac("day", "--day", "2026-10-20")
+    before = {table.name: iris.features.read(table) for table in iris.features.tables()}
+    version = iris.features.version()
+    assert almanac("day", "--day", "2026-10-20")[0] == 0
+    assert iris.features.version() == version
+    assert all(iris.features.read(table).equals(before[table.name]) for table in iris.features.tables())
+
+
+def test_six_skipped_days_are_filled_by_the_next_run(almanac, iris_home):
+    code, out, _ = almanac("run", "iris", "daily", "--until", "2026-10-27", "--json")
+    assert code == 0
+    rows = json.loads(almanac("table", "iris_predictions", "--since", "2026-10-21", "--json")[1])["rows"]
+    assert [row["flower_id"] for row in rows] == [f"2026-10-{day}-1" for day in range(21, 28)]
+    assert json.loads(out)["metrics"]["accuracy"] > 0.8
+
+
+def test_a_stage_prints_its_metrics_beside_its_baselines(almanac, iris_home):
+    code, out, _ = almanac("run", "iris", "train", "--day", "2026-10-20", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["metrics"]["accuracy_leave_one_out"] == pytest.approx(0.98)
+    assert told["baselines"]["accuracy"] == pytest.approx(1 / 3)
+    assert told["baselines"]["accuracy_knn_2"] < told["metrics"]["accuracy"]
+    assert abs(told["metrics"]["c2st_auc"] - 0.5) < abs(told["baselines"]["c2st_auc"] - 0.5)
+
+
+def test_status_shows_runs_champions_and_cost(almanac, iris_home):
+    code, out, _ = almanac("status", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert {row["stage"] for row in told["runs"]} == {"backfill", "train", "daily"}
+    assert told["champions"][0]["model"] == "iris"
+    assert "Champions" in almanac("status")[1]
+
+
+def test_any_table_can_be_read_as_text_csv_and_json(almanac, iris_home):
+    assert "2026-10-20-1" in almanac("table", "iris_flowers")[1]
+    csv = almanac("table", "iris_labels", "--since", "2026-10-10", "--until", "2026-10-11", "--csv")[1].splitlines()
+    assert csv[0] == "flower_id,labelled_at,variety"
+    assert len(csv) == 3
+    listed = json.loads(almanac("table", "--json")[1])["tables"]
+    assert {"runs", "promotions", "tracked", "iris_monitoring"} <= {row["table"] for row in listed}
+
+
+def test_a_table_can_be_read_as_it_stood(almanac, iris):
+    version = iris.features.version()
+    almanac("run", "iris", "daily", "--until", "2026-10-22")
+    now, then = (
+        json.loads(almanac("table", "iris_predictions", "--json", *words)[1])["rows"]
+        for words in ((), ("--as-of", str(version)))
+    )
+    assert (len(now), len(then)) == (22, 20)
+
+
+def test_explain_traces_a_prediction_and_makes_it_again(almanac, iris_home):
+    code, out, _ = almanac("explain", "2026-10-20-1", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["prediction"]["model_version"] == 1
+    assert told["made again"]["prediction_exactly_the_same"] is True
+    assert "Made again" in almanac("explain", "2026-10-20-1")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["run", "tulip", "daily"], 2, "no system 'tulip'; there are: iris"),
+        (["run", "iris", "fly"], 2, "no stage 'fly'; it has: backfill, train, daily"),
+        (["run", "iris", "daily", "--day", "2026-13-01"], 2, "not a date"),
+        (["run", "iris", "daily", "--count", "many"], 2, "--count"),
+        (["run", "iris", "daily", "--count", "0", "--day", "2026-10-21"], 2, "1 to 10000 flowers"),
+        (["run", "iris", "daily", "--colour", "red"], 2, "--colour"),
+        (["run", "iris", "train", "--origins", "bought"], 2, "origins are"),
+        (["run", "iris", "backfill", "--source", "nowhere.csv"], 1, "nowhere.csv"),
+        (["run", "iris", "backfill", "--source", "https://example.org/iris.csv"], 1, "ALMANAC_WORLD=live"),
+        (["frobnicate"], 2, "No such command 'frobnicate'"),
+        (["day", "--day", "tomorrow"], 2, "not a date"),
+        (["day", "--only", "tulip"], 2, "no system 'tulip'"),
+        (["table", "tulips"], 2, "no table 'tulips'"),
+        (["table", "runs", "--as-of", "then"], 2, "--as-of"),
+        (["table", "runs", "--since", "then"], 2, "not a date"),
+        (["explain", "2099-01-01-1"], 1, "no prediction is called"),
+        (["open", "tulips"], 2, "no page 'tulips'"),
+    ],
+)
+def test_wrong_use_gets_one_sentence_an_exit_code_and_changes_nothing(almanac, iris, words, code, said):
+    tables = {table.name: iris.features.read(table) for table in iris.features.tables() if table.name != "runs"}
+    ended, out, err = almanac(*words)
+    assert (ended, out) == (code, "")
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+    assert all(
+        iris.features.read(table).equals(tables[table.name]) for table in iris.features.tables() if table.name != "runs"
+    )
+
+
+def test_a_failed_system_is_a_row_of_the_day_and_exit_code_1(almanac, iris_home):
+    model = iris_home / "demo" / "models" / "iris" / "1" / "files" / "model.onnx"
+    model.write_bytes(b"broken")
+    code, out, _ = almanac("day", "--day", "2026-10-21", "--json")
+    (row,) = json.loads(out)["systems"]
+    assert (code, row["status"]) == (1, "failed")
+    assert "train again" in row["note"]
+    last = json.loads(almanac("table", "runs", "--json")[1])["rows"][-1]
+    assert (last["status"], last["error"].split(":")[0]) == ("failed", "UnsafeFileError")
+
+
+def test_an_empty_store_says_what_to_do(almanac):
+    assert almanac("status")[2].strip().endswith("start with `almanac day`")
+    assert "almanac day" in almanac("table", "iris_flowers")[2]
+
+
+def test_debug_shows_where_an_error_came_from(almanac):
+    with pytest.raises(Exception, match=r"nowhere\.csv"):
+        almanac("--debug", "run", "iris", "backfill", "--source", "nowhere.csv")
+
+
+@pytest.mark.slow
+def test_the_installed_command_prints_help_within_two_seconds(tmp_path):
+    command = Path(sys.executable).parent / "almanac"
+    ran = subprocess.run([command, "--help"], cwd=tmp_path, capture_output=True, text=True, env=os.environ, timeout=20)
+    assert ran.returncode == 0
+    assert "explain" in ran.stdout

@@ -1,0 +1,80 @@
+"""Predictions beside outcomes, and the alarms that call for a new model."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from functions.iris import service
+from shared.runs import Run, midnight
+from shared.steps.promotion import champion
+from shared.systems.iris import monitoring
+from shared.systems.iris.tables import LABELS, MONITORING, PREDICTIONS, VARIETIES
+
+
+def run_of(day):
+    return Run("r1", "iris", "daily", date.fromisoformat(day), datetime.now(UTC), "c0de")
+
+
+def test_outcomes_meet_predictions_by_flower_and_only_as_far_as_known(iris):
+    seen = monitoring.outcomes(iris, midnight(date(2026, 10, 1)), midnight(date(2026, 10, 21)))
+    assert len(seen) == 20
+    assert seen["variety"].isna().tolist() == [False] * 19 + [True]
+    labels = iris.features.read(LABELS).set_index("flower_id")["variety"]
+    known = seen[seen["variety"].notna()]
+    assert known["variety"].tolist() == labels[known["flower_id"]].tolist()
+
+
+def test_a_date_in_the_past_is_watched_with_what_was_known_then(iris):
+    seen = monitoring.watch(iris, date(2026, 10, 1), date(2026, 10, 10))
+    assert seen.accuracy.count == 9
+    assert len(seen.outcomes) == 10
+
+
+def test_the_confusion_matrix_has_all_varieties_from_day_one(iris):
+    day_one = monitoring.watch(iris, date(2026, 10, 1), date(2026, 10, 2))
+    assert day_one.confusion.shape == (3, 3)
+    assert list(day_one.confusion.columns) == list(VARIETIES)
+    assert day_one.confusion.to_numpy().sum() == 1
+
+
+def test_an_empty_store_is_watched_without_an_error(platform):
+    seen = monitoring.watch(platform, date(2026, 10, 1), date(2026, 10, 30))
+    assert seen.outcomes.empty
+    assert seen.accuracy.count == 0
+    assert seen.confusion.to_numpy().sum() == 0
+
+
+def test_each_day_leaves_its_figures(iris):
+    figures = iris.features.read(MONITORING, since=midnight(date(2026, 10, 20)))
+    accuracy = figures.set_index("figure").loc["accuracy"]
+    assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    assert accuracy["value"] > accuracy["baseline"]
+    assert {"coverage", "set_size", "calibration_error", "shift:petal_length"} <= set(figures["figure"])
+    assert len(iris.features.read(MONITORING)) == 20 * 8
+
+
+def test_without_drift_no_alarm_sounds_in_the_first_weeks(iris):
+    assert not iris.features.read(MONITORING)["alarm"].any()
+
+
+@pytest.mark.slow
+def test_drifted_petals_sound_the_alarm_and_call_for_a_new_model(iris):
+    for day in range(21, 31):
+        report = service.stages["daily"](day=f"2026-10-{day}", count=4, drift=0.8)
+    figures = iris.features.read(MONITORING, since=midnight(date(2026, 10, 30)))
+    alarmed = set(figures.loc[figures["alarm"], "figure"])
+    assert {"shift:petal_length", "shift:petal_width"} <= alarmed
+    assert len(iris.models.versions("iris")) >= 2, report["note"]
+    assert "shift:sepal_width" not in alarmed
+
+
+def test_a_model_older_than_four_weeks_is_trained_anew_and_not_every_day_after(iris):
+    assert monitoring.retraining_due(iris, run_of("2026-10-28")) == ""
+    assert monitoring.retraining_due(iris, run_of("2026-10-29")) == "v1 is 28 days old"
+    service.stages["train"](day="2026-10-29")
+    assert monitoring.retraining_due(iris, run_of("2026-10-30")) == ""
+    assert champion(iris, "iris").version == 2
+
+
+def test_predictions_never_hold_a_reference_flower(iris):
+    assert not iris.features.read(PREDICTIONS)["flower_id"].str.startswith("fisher").any()
