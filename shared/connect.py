@@ -101,8 +101,8 @@ def _web(world: str) -> Web:
     if world == "live":
         from shared.adapters.live import RecordingTransport, live_transport
 
-        record = os.environ.get("ALMANAC_RECORD")
-        return HttpWeb(RecordingTransport(live_transport(), Path(record)) if record else live_transport())
+        record, direct = os.environ.get("ALMANAC_RECORD"), live_transport(os.environ.get("HTTPS_PROXY"))
+        return HttpWeb(RecordingTransport(direct, Path(record)) if record else direct)
     from shared.adapters.demo import SIMULATORS, DemoTransport, parse_faults
 
     return HttpWeb(DemoTransport(SIMULATORS, parse_faults(os.environ.get("ALMANAC_FAULTS", ""))))

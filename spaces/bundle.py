@@ -101,7 +101,9 @@ def _must_be_ours(target: Path) -> None:
     mark = target / MARK
     ours = {*json.loads(mark.read_text(encoding="utf-8"))["files"], MARK} if mark.is_file() else set()
     there = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
-    kept = [path for path in there if "__pycache__" not in path.parts and path.relative_to(target).as_posix() not in ours]
+    kept = [
+        path for path in there if "__pycache__" not in path.parts and path.relative_to(target).as_posix() not in ours
+    ]
     if kept:
         raise UsageError(f"{kept[0]} was not written by a bundle and would be lost; move it or name another folder")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from shared.pages.words import sentence
 
@@ -99,9 +99,9 @@ def coded(text: str) -> Markup:
     Markup('run <code>ls</code> &lt;now&gt;')
     """
     parts = text.split("`")
-    odd = len(parts) % 2 == 1  # every backtick has its pair
-    code = Markup("<code>{}</code>")
-    return Markup("").join(code.format(part) if odd and number % 2 else part for number, part in enumerate(parts))
+    if len(parts) % 2 == 0:  # a backtick without its pair
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def _cells(tag: Literal["th", "td"], values: Iterable[object], attributes: str = "") -> Markup:

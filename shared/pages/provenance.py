@@ -28,4 +28,6 @@ def _skill(model: ModelVersion) -> str:
         return ""
     low, high = (model.metrics.get(f"accuracy_{end}", float("nan")) for end in ("low", "high"))
     right = percent(model.metrics["accuracy"])
-    return f"On cases it had not learned from, it was right {right} of the time (95\u00a0% interval {between(low, high)})."
+    return (
+        f"On cases it had not learned from, it was right {right} of the time (95\u00a0% interval {between(low, high)})."
+    )

@@ -17,7 +17,7 @@ def percent(share: float) -> str:
     """
     if math.isnan(share):
         return UNKNOWN
-    bound = ">99" if 0.995 <= share < 1 else "<1" if 0 < share < 0.005 else f"{share * 100:.0f}"
+    bound = ">99" if 0.99 < share < 1 else "<1" if 0 < share < 0.01 else f"{share * 100:.0f}"
     return f"{bound}\u00a0%"
 
 

@@ -71,7 +71,7 @@ def measured(*values: object) -> dict[str, float]:
         column = FLOWERS.column(name)
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not column.low <= value <= column.high:
-            given = "it is empty" if value is None else f"got {str(value)[:40]!r}"
+            given = "it is empty" if value is None else f"got {value!r}"[:60]
             bounds = f"a number from {column.low:g} to {column.high:g} {column.unit}"
             raise UsageError(f"{plain(name).lower()} must be {bounds}; {given}")
     return {name: float(value) for name, value in zip(MEASURES, values, strict=True)}

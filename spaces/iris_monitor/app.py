@@ -98,7 +98,7 @@ def show_all() -> list[Any]:
 def _period(platform: Platform, since: str, until: str) -> tuple[date, date]:
     picked = platform.features.read(PREDICTIONS, columns=["picked_at"])["picked_at"]
     if picked.empty:
-        raise NotYetError("no flower was predicted yet")
+        raise NotYetError("no flower was predicted yet; run `almanac day`")
     return parse_period(since, until, picked.iloc[-1].date(), platform.world)
 
 

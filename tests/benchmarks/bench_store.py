@@ -87,7 +87,10 @@ def measure(count: int, folder: Path) -> list[dict[str, object]]:
     moments = START + pd.to_timedelta(rng.integers(0, DAYS * 86_400, 100_000), unit="s")
     spine = pd.DataFrame({"station": rng.integers(0, stations, 100_000), "at_time": moments})
     base.register("spine", spine)
-    asof = "select s.*, p.* exclude (station, ts) from spine s asof left join panel p on s.station = p.station and at_time >= ts"
+    asof = (
+        "select s.*, p.* exclude (station, ts) from spine s "
+        "asof left join panel p on s.station = p.station and at_time >= ts"
+    )
 
     def duck_upsert() -> None:
         base.register("day", next(days))
@@ -143,7 +146,9 @@ def missed(results: list[dict[str, object]]) -> list[str]:
             case "upsert of one day", 1_000_000 if ours > 100:
                 found.append(f"upsert at 10^6 rows: {ours:.0f} ms > 100 ms")
             case "read the last 30 days", count if ours > 1.5 * min(one_file, duckdbs):
-                found.append(f"read of 30 days at {count} rows: {ours / min(one_file, duckdbs):.2f} x the fastest > 1.5")
+                found.append(
+                    f"read of 30 days at {count} rows: {ours / min(one_file, duckdbs):.2f} x the fastest > 1.5"
+                )
             case "join 10^5 rows, point in time", 1_000_000 if ours > 2 * duckdbs:
                 found.append(f"join at 10^6 rows: {ours / duckdbs:.2f} x DuckDB > 2")
             case "read all after 365 daily upserts", count if ours > 2 * one_file:
@@ -158,7 +163,7 @@ def main() -> None:
         for folder in folders.values():
             folder.mkdir()
         results = [row for count, folder in folders.items() for row in measure(count, folder)]
-        results += [year_of_upserts(Path(name), stations) for stations in (1, 100)]
+        results += [year_of_upserts(Path(name), stations) for stations in (1, 100, 1000)]
     grid = Grid("rows", "task", "Almanac ms", "pandas + one file ms", "DuckDB ms", "to the faster", box=None)
     for row in results:
         ours, one_file, duckdbs = row["ms"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from shared.tables import Table
 
-YEAR_ROWS = 20_000  # a rewrite of this many rows takes about 10 ms
+YEAR_ROWS = 50_000  # a rewrite of this many rows takes about 30 ms
 
 _ARROW = {
     "float": pa.float64(),
@@ -47,12 +47,13 @@ def to_arrow(table: Table, typed: pd.DataFrame) -> pa.Table:
 
 def to_pandas(table: Table, rows: pa.Table) -> pd.DataFrame:
     """Return Arrow rows with the dtypes ``Table.check`` gives; nullable whole numbers stay whole."""
-    nullable = {c.name for c in table.columns if c.nullable and c.kind in ("int", "flag")} & set(rows.column_names)
+    kinds = {c.name: c.kind for c in table.columns if c.nullable}
+    nullable = [name for name in rows.column_names if kinds.get(name) in ("int", "flag")]
     plain = rows.select([name for name in rows.column_names if name not in nullable])
     frame: pd.DataFrame = plain.to_pandas(split_blocks=True)
     for name in nullable:
-        frame[name] = rows[name].to_pandas(types_mapper=_PANDAS.get)
-    return frame[list(rows.column_names)]
+        frame.insert(rows.column_names.index(name), name, rows[name].to_pandas(types_mapper=_PANDAS.get))
+    return frame
 
 
 def labels(typed: pd.DataFrame, event_time: str, live: Collection[str]) -> pd.Series:
@@ -103,6 +104,8 @@ def without(table: Table, old: pa.Table, keys: pd.DataFrame) -> pa.Table:
 
 def between(rows: pa.Table, event_time: str, since: datetime | None, until: datetime | None) -> pa.Table:
     """Return the rows with ``since <= event time < until``; they must be sorted by time."""
+    if since is None and until is None:
+        return rows
     times = rows[event_time].to_numpy()
     first = 0 if since is None else int(np.searchsorted(times, _instant(since)))
     last = len(times) if until is None else int(np.searchsorted(times, _instant(until)))

@@ -97,16 +97,16 @@ def test_a_year_of_daily_writes_stays_small(tmp_path):
 def test_a_year_that_grows_large_is_split_by_month_and_reads_the_same(tmp_path):
     store = opened(tmp_path)
     at = pd.date_range("2026-01-01", "2026-12-31", freq="D", tz="UTC")
-    for writer in range(0, 90, 30):
-        writers = range(writer, writer + 30)
+    for writer in range(0, 180, 60):
+        writers = range(writer, writer + 60)
         rows = pd.DataFrame([(one, day, one) for one in writers for day in at], columns=["writer", "at", "n"])
         store.write(COUNTS, rows)
     store.write(COUNTS, pd.DataFrame({"writer": [0], "at": at[:1], "n": [-1]}))
     found = store.read(COUNTS)
-    assert len(found) == 90 * 365
+    assert len(found) == 180 * 365
     assert found["at"].is_monotonic_increasing
     assert found["n"].iloc[0] == -1
-    assert len({path.name[:7] for path in (tmp_path / "tables" / "counts").iterdir()} - {"2026-" + "x"}) >= 12
+    assert len({path.name[:7] for path in (tmp_path / "tables" / "counts").iterdir()}) >= 12
 
 
 def test_a_reader_is_not_kept_waiting_by_a_writer(tmp_path):
