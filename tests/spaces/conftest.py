@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,6 +60,12 @@ def _wait_for(url, process, log):
 
 
 @pytest.fixture(scope="session")
+def serve():
+    """What runs a page: a command, the store's home, the folder to run in, where to log."""
+    return serving
+
+
+@pytest.fixture(scope="session")
 def filled_home(_iris_once, tmp_path_factory):
     """A store with iris until 2026-10-20, and text in it that came from outside with bad intent."""
     home = tmp_path_factory.mktemp("filled") / "home"
@@ -67,7 +73,7 @@ def filled_home(_iris_once, tmp_path_factory):
     platform = open_platform(world="demo", home=home)
     verdict, day = Verdict("waits", HOSTILE, {}), date(2026, 10, 20)
     model = platform.models.load("iris", 1)
-    record(platform, model, verdict, day=day, decided_at=datetime.now(timezone.utc), run_id="")
+    record(platform, model, verdict, day=day, decided_at=datetime.now(UTC), run_id="")
 
     def fail(run):
         raise SourceError(HOSTILE)

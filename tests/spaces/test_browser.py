@@ -1,0 +1,224 @@
+"""The pages as a visitor meets them, in a real browser: on an empty store and on a filled one."""
+
+import os
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+pytestmark = pytest.mark.slow
+
+CHROME = os.environ.get("CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+TALLEST = {1280: 2600, 390: 4600}  # px: beyond that nobody scrolls
+PAGES = ("", "iris", "iris_monitor")
+FILLED = {"": "Newest date", "iris": "Answered by", "iris_monitor": "Latest predictions"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROME:
+        pytest.skip("no Chromium: install chromium or google-chrome, or name one in CHROME")
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=CHROME, args=FLAGS.split())
+        yield chrome
+        chrome.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open an address as a new visitor; whatever goes wrong in the page fails the test at its end."""
+    wrong, contexts = [], []
+
+    def open_page(url, viewport=DESKTOP, scheme="light"):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda failure: wrong.append(str(failure)))
+        page.on("dialog", lambda dialog: (wrong.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda asked: wrong.append(f"asked {asked.url}") if _is_foreign(asked.url) else None)
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def _is_foreign(url):
+    return not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
+
+
+def text(page, said):
+    return page.get_by_text(said).first
+
+
+def number(page, label):
+    return page.get_by_label(f"number input for {label}")
+
+
+def period(page):
+    return page.get_by_label("From").input_value(), page.get_by_label("To").input_value()
+
+
+def show(page, since, until):
+    page.get_by_label("From").fill(since)
+    page.get_by_label("To").fill(until)
+    page.get_by_role("button", name="Show").click()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_filled_page_fits_the_screen_and_says_that_it_is_simulated(path, viewport, visit, filled):
+    page = visit(filled.url + path, viewport)
+    expect(text(page, FILLED[path])).to_be_visible()
+    expect(text(page, "Simulated data.")).to_be_visible()
+    width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert width <= viewport["width"]
+    assert height <= TALLEST[viewport["width"]]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_on_an_empty_store_names_the_command_that_fills_it(path, visit, empty):
+    page = visit(empty.url + path)
+    expect(page.locator(".al-empty code").first).to_have_text("almanac day")
+    expect(page.locator(".al-empty:visible")).to_have_count(1)
+    expect(page.get_by_role("slider")).to_have_count(0)
+
+
+def test_a_page_can_be_read_in_the_dark(visit, filled):
+    page = visit(filled.url + "iris", scheme="dark")
+    expect(text(page, "Answered by")).to_be_visible()
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    colour = page.evaluate("getComputedStyle(document.querySelector('.al-provenance')).color")
+    light = [sum(map(int, re.findall(r"\d+", one)[:3])) for one in (background, colour)]
+    assert light[0] < 150 < 500 < light[1]
+
+
+def test_the_menu_leads_to_every_page_and_each_fills_itself(visit, filled):
+    page = visit(filled.url)
+    menu = page.locator(".nav-holder")
+    for name, said in (("Iris", "Answered by"), ("Iris monitor", "Latest predictions"), ("Almanac", "Newest date")):
+        menu.get_by_text(name, exact=True).click()
+        expect(text(page, said)).to_be_visible()
+
+
+def test_the_start_page_shows_the_headline_beside_its_baseline_and_leads_on(visit, filled):
+    page = visit(filled.url)
+    card = page.locator(".al-card")
+    expect(card).to_contain_text(re.compile(r"Accuracy\s*\d+\s%\s*baseline \d+\s%"))
+    expect(card).to_contain_text("Newest date 2026-10-20")
+    card.get_by_role("link", name="Iris monitor").click()
+    expect(text(page, "Latest predictions")).to_be_visible()
+
+
+def test_changing_a_measurement_changes_the_answer_and_the_drawing(visit, filled):
+    page = visit(filled.url + "iris")
+    page.get_by_role("button", name="Typical setosa").click()
+    drawing = page.get_by_role("img", name="Drawing of an iris")
+    expect(drawing).to_have_attribute("aria-label", "Drawing of an iris setosa")
+    number(page, "Petal length").fill("5.6")
+    number(page, "Petal width").fill("2")
+    expect(drawing).to_have_attribute("aria-label", "Drawing of an iris virginica")
+    expect(text(page, "petals 5.6 × 2.0 cm")).to_be_visible()
+
+
+def test_a_slider_moves_with_the_keyboard(visit, filled):
+    page = visit(filled.url + "iris")
+    page.get_by_role("button", name="Typical setosa").click()
+    expect(text(page, "petals 1.5 × 0.2 cm")).to_be_visible()
+    page.get_by_role("slider", name="Petal width").press("ArrowRight")
+    expect(text(page, "petals 1.5 × 0.3 cm")).to_be_visible()
+
+
+def test_a_measurement_outside_what_was_seen_is_answered_with_a_warning(visit, filled):
+    page = visit(filled.url + "iris")
+    number(page, "Petal length").fill("9")
+    expect(text(page, "Petal length 9 cm is outside 1 to 6.9 cm")).to_be_visible()
+    expect(text(page, "Answered by")).to_be_visible()
+
+
+@pytest.mark.parametrize("value", ["99", "-1", ""])
+def test_what_is_no_measurement_gets_a_sentence_and_no_answer(value, visit, filled):
+    page = visit(filled.url + "iris")
+    expect(text(page, "Answered by")).to_be_visible()
+    number(page, "Sepal width").fill(value)
+    expect(text(page, "Sepal width must be a number from 0.1 to 30 cm")).to_be_visible()
+    expect(text(page, "Answered by")).to_be_hidden()
+
+
+def test_the_monitor_shows_figures_charts_and_predictions_beside_outcomes(visit, filled):
+    page = visit(filled.url + "iris_monitor")
+    expect(page.locator(".al-tile")).to_have_count(4)
+    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+    expect(text(page, "not known yet")).to_be_visible()
+    page.get_by_role("tab", name="Versions").click()
+    expect(text(page, "Which version serves, and why")).to_be_visible()
+    page.get_by_role("tab", name="Runs").click()
+    expect(text(page, "Latest runs")).to_be_visible()
+
+
+def test_a_chosen_period_survives_a_reload_and_no_other_visitor_sees_it(visit, filled):
+    url = filled.url + "iris_monitor"
+    page = visit(url)
+    show(page, "2026-10-05", "2026-10-09")
+    expect(text(page, "5 of 5")).to_be_visible()
+    page.reload()
+    expect(text(page, "5 of 5")).to_be_visible()
+    assert period(page) == ("2026-10-05", "2026-10-09")
+    other = visit(url)
+    expect(text(other, "19 of 20")).to_be_visible()
+    assert period(other)[1] == "2026-10-20"
+
+
+def test_the_newest_thirty_days_can_be_had_back(visit, filled):
+    page = visit(filled.url + "iris_monitor")
+    show(page, "2026-10-05", "2026-10-09")
+    expect(text(page, "5 of 5")).to_be_visible()
+    page.get_by_role("button", name="Last 30 days").click()
+    expect(text(page, "19 of 20")).to_be_visible()
+    page.reload()
+    expect(text(page, "19 of 20")).to_be_visible()
+
+
+def test_a_period_without_flowers_shows_nothing_yet(visit, filled):
+    page = visit(filled.url + "iris_monitor")
+    show(page, "2026-01-01", "2026-01-31")
+    expect(text(page, "0 of 0")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").get_by_text("nothing yet").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        ("2026-12-01", "before that, on 2026-10-20"),
+        ("soon", "is not a date"),
+        ("<img src=x onerror=alert(1)>"[:20], "is not a date"),
+        ("0001-01-01", "too long ago"),
+    ],
+)
+def test_what_is_no_period_gets_a_sentence_and_the_figures_stay(since, said, visit, filled):
+    page = visit(filled.url + "iris_monitor")
+    expect(text(page, "19 of 20")).to_be_visible()
+    show(page, since, "2026-10-20")
+    expect(page.locator(".al-problem")).to_contain_text(said)
+    expect(text(page, "19 of 20")).to_be_visible()
+    show(page, "2026-10-05", "2026-10-09")
+    expect(text(page, "5 of 5")).to_be_visible()
+    expect(page.locator(".al-problem")).to_be_hidden()
+
+
+def test_text_from_the_store_is_shown_and_never_run(visit, filled):
+    page = visit(filled.url + "iris_monitor")
+    expect(page.locator(".al-warning").last).to_contain_text("<img src=x onerror='window.hacked=1'>")
+    page.get_by_role("tab", name="Versions").click()
+    expect(page.locator("table").filter(has_text="waits")).to_contain_text("<script>window.hacked=1</script>${window")
+    page.goto(filled.url)
+    expect(page.locator(".al-card .al-warning").last).to_contain_text("<img src=x")
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img[src=x]").count() == 0
