@@ -89,11 +89,11 @@ def day(
 @cli.command()
 def status(as_json: AsJson = False) -> None:
     """Show the last runs, freshness, champions with their skill, cost this month, and what is due."""
-    from functions._status import champions, last_runs
+    from functions._status import champions, last_runs, systems_now
     from shared.connect import open_platform
 
     platform = open_platform()
-    found = {"runs": last_runs(platform), "champions": champions(platform)}
+    found = {"systems": systems_now(platform), "runs": last_runs(platform), "champions": champions(platform)}
     if as_json:
         terminal.say_json(found)
         return
@@ -130,7 +130,8 @@ def table(  # noqa: PLR0913 - options of one command
     if as_json:
         terminal.say_json({"table": name, "rows": records})
     else:
-        terminal.say_table(f"{name}: newest {min(20, len(rows))} of {len(rows)} rows", records[-20:])
+        simulated = ", simulated" if platform.world == "demo" else ""
+        terminal.say_table(f"{name}: newest {min(20, len(rows))} of {len(rows)} rows{simulated}", records[-20:])
 
 
 @cli.command()

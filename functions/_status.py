@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import NotYetError, UsageError
-from shared.runs import due, ledger, midnight, parse_day
+from shared.runs import Report, due, ledger, midnight, parse_day
 from shared.steps.promotion import PROMOTIONS, SERVING
 
 if TYPE_CHECKING:
@@ -18,32 +19,47 @@ if TYPE_CHECKING:
     from shared.ports import Platform
 
 
-def last_runs(platform: Platform) -> list[dict[str, object]]:
-    """Return a row a stage: its last run, how many dates are due, and what it cost since the first of the month."""
+def systems_now(platform: Platform) -> list[dict[str, object]]:
+    """Return a row a system: up to which date it is done, what is due, its live figure, and its cost this month."""
     runs = ledger(platform)
-    now = datetime.now(UTC)  # noqa: TID251 - the command asks the clock
-    month = runs[runs["started_at"] >= now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)]
+    today = datetime.now(UTC).date()  # noqa: TID251 - the command asks the clock
+    month = runs[runs["started_at"] >= midnight(today.replace(day=1))]
     rows: list[dict[str, object]] = []
-    for (system, stage), group in runs.groupby(["system", "stage"], sort=True):
-        last = group.iloc[-1]
-        cost = month.loc[(month["system"] == system) & (month["stage"] == stage), "cost_usd"].sum()
-        waiting = due(platform, str(system), str(stage), now.date()) if stage == "daily" else []
-        facts = {"system": system, "stage": stage, "date": f"{last['day']:%Y-%m-%d}", "status": last["status"]}
-        figures = {"seconds": float(last["seconds"]), "rows": int(last["rows"]), "dates_due": len(waiting)}
-        rows.append({**facts, **figures, "usd_this_month": float(cost), "error": last["error"] or ""})
+    for system, group in runs.groupby("system", sort=True):
+        done = group[(group["stage"] == "daily") & (group["status"] == "done")].sort_values(["day", "started_at"])
+        report = json.loads(done["report"].iloc[-1]) if len(done) else Report().to_dict()
+        figure = report["headline"]
+        rows.append(
+            {
+                **{"system": system, "done_up_to": f"{done['day'].max():%Y-%m-%d}" if len(done) else "never"},
+                **{"dates_due": len(due(platform, str(system), "daily", today)), "figure": figure},
+                **{"value": report["metrics"].get(figure), "baseline": report["baselines"].get(figure)},
+                **{
+                    "model": report["model"],
+                    "usd_this_month": float(month.loc[month["system"] == system, "cost_usd"].sum()),
+                },
+            }
+        )
     return rows
 
 
+def last_runs(platform: Platform) -> list[dict[str, object]]:
+    """Return a row a stage: its last run."""
+    newest = ledger(platform).groupby(["system", "stage"], sort=True).tail(1)
+    shown = ("system", "stage", "day", "status", "started_at", "seconds", "rows", "error")
+    return [{name: row[name] for name in shown} for row in newest.to_dict("records")]
+
+
 def champions(platform: Platform) -> list[dict[str, object]]:
-    """Return a row a model: the version that serves, its figures, and why it was promoted."""
+    """Return a row a model: the version that serves, the first figure it was registered with, and why it serves."""
     decided = platform.features.read(PROMOTIONS)
     serving = decided[decided["verdict"].isin(SERVING)].sort_values(["day", "decided_at"]).groupby("model").tail(1)
     rows: list[dict[str, object]] = []
     for row in serving.to_dict("records"):
         model = platform.models.load(row["model"], row["version"])
-        figures = {name: value for name, value in list(model.metrics.items())[:1]}
-        facts = {"model": model.name, "version": model.version, "trained_on": model.trained_on}
-        rows.append({**facts, **figures, "why": row["reason"]})
+        figure, value = next(iter(model.metrics.items()))
+        facts = {"model": model.name, "version": model.version, "trained_on": model.trained_on, figure: value}
+        rows.append({**facts, "why": row["reason"]})
     return rows
 
 

@@ -46,6 +46,8 @@ def say_table(title: str, rows: Sequence[Mapping[str, object]], columns: Sequenc
 def say_report(name: str, report: Mapping[str, Any]) -> None:
     """Print what a stage gave back: its figures beside their baselines, then the model and the note."""
     screen.print(f"[bold]{name}[/bold]: {report['rows']} rows {report['model']}".rstrip())
+    if report["table"]:
+        say_table("", report["table"])
     rows = [
         {"figure": figure, "value": value, "baseline": report["baselines"].get(figure)}
         for figure, value in report["metrics"].items()

@@ -56,9 +56,19 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
         def one_day(run: Run) -> Report:
             rows = sources.fetch(platform, run, count, drift) + inference.predict(platform, run)
             report = monitoring.score(platform, run)
-            why = monitoring.retraining_due(platform, run)
-            retrained = call(train, service.stages["train"], day=run.day.isoformat())["note"] if why else ""
-            notes = [report.note, f"retrained ({why}): {retrained}" if why else ""]
+            notes = [report.note]
+            if why := monitoring.retraining_due(platform, run):
+                notes.append(f"retrained ({why}): {_retrained(run.day.isoformat())}")
             return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
 
         return run_stage(platform, "iris.daily", one_day, day=day, until=until).to_dict()
+
+
+def _retrained(day: str) -> str:
+    """Train and return what came of it; a failure has its own row in the ledger and must not fail the day."""
+    from shared.errors import AlmanacError
+
+    try:
+        return str(call(train, service.stages["train"], day=day)["note"])
+    except AlmanacError as failure:
+        return f"failed: {failure}"

@@ -93,31 +93,24 @@ class FeatureStore(Protocol):
 
 
 @dataclass(frozen=True)
-class ModelVersion:
-    """One registered model: where its files lie, what it takes and gives, how good it was, and who made it."""
+class NewModel:
+    """What ``ModelRegistry.save`` takes: files, what the model takes and gives, how good it is, and who made it."""
 
     name: str
-    version: int
     folder: Path
     metrics: Mapping[str, float]
     signature: Mapping[str, Any] = field(default_factory=dict)
     code_version: str = ""
     run_id: str = ""
     trained_on: str = ""  # business date, ISO
-    files: Mapping[str, str] = field(default_factory=dict)  # relative path -> sha256
 
 
 @dataclass(frozen=True)
-class NewModel:
-    """What ``ModelRegistry.save`` takes: a folder of files and what is known about them."""
+class ModelVersion(NewModel):
+    """A registered model; ``folder`` is where its files lie now."""
 
-    name: str
-    folder: Path
-    metrics: Mapping[str, float]
-    signature: Mapping[str, Any] = field(default_factory=dict)
-    code_version: str = ""
-    run_id: str = ""
-    trained_on: str = ""
+    version: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)  # relative path -> sha256
 
 
 class ModelRegistry(Protocol):

@@ -92,14 +92,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Report:
-    """What a stage's body gives back: rows written, figures by name beside their baselines, the model that served."""
+    """What a stage's body gives back: rows written, figures by name beside their baselines, the model that served.
+
+    ``headline`` says which of ``metrics`` stands for the stage; ``table`` holds rows for people to compare.
+    """
 
     rows: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     baselines: dict[str, float] = field(default_factory=dict)
-    headline: str = ""  # which of ``metrics`` stands for the stage
+    headline: str = ""
     model: str = ""
     note: str = ""
+    table: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON and for Modal."""

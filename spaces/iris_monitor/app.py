@@ -86,7 +86,7 @@ def show(since: str, until: str) -> list[Any]:
 
 def show_usual() -> list[Any]:
     """Return that nothing is kept, so that the period moves on with the days, and the newest 30 days."""
-    return [None, *show("", "")[1:]]
+    return [[], *show("", "")[1:]]
 
 
 def show_all() -> list[Any]:
@@ -194,12 +194,12 @@ def _chart(title: str, about: str) -> gr.Plot:
 
 with gr.Blocks(title="Iris monitor", analytics_enabled=False) as demo:
     gr.HTML(pieces.title("Iris monitor", "Each flower is predicted when it is picked. A day later: was that right?"))
-    kept = gr.BrowserState(None, storage_key="almanac.iris_monitor.period", secret="not one")  # noqa: S106
+    kept = gr.BrowserState([], storage_key="almanac.iris_monitor.period", secret="not one")  # noqa: S106
     top, notice = gr.HTML(visible=False), gr.HTML(visible=False)
     with gr.Column(visible=False) as page:
         with gr.Row(elem_classes="al-period"):
-            since = gr.Textbox(label="From", max_length=20, min_width=150, scale=2)
-            until = gr.Textbox(label="To", max_length=20, min_width=150, scale=2)
+            since = gr.Textbox(label="From", max_length=40, min_width=150, scale=2)
+            until = gr.Textbox(label="To", max_length=40, min_width=150, scale=2)
             shows = gr.Button("Show", variant="primary", min_width=90)
             usual = gr.Button(f"Last {USUAL_DAYS} days", min_width=110)
             everything = gr.Button("Everything", min_width=110)

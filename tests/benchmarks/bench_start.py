@@ -17,8 +17,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 ROOT = Path(__file__).parents[2]
-COST = "import time, modal; began = time.perf_counter(); import functions.{}; print((time.perf_counter() - began) * 1e3)"
-MODAL = "import time; began = time.perf_counter(); import modal; print((time.perf_counter() - began) * 1e3)"
+TIMED = "import time{}; began = time.perf_counter(); import {}; print((time.perf_counter() - began) * 1e3)"
 
 
 def seconds(home: str) -> float:
@@ -40,9 +39,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         grid.add_row("almanac day, empty store: backfill, train, 31 dates", f"{seconds(home):.1f} s", "bound 60 s")
         grid.add_row("almanac day, nothing due", f"{seconds(home):.1f} s", "")
-    modal = import_ms(MODAL)
+    modal = import_ms(TIMED.format("", "modal"))
     for path in sorted((ROOT / "functions").glob("[a-z]*.py")):
-        ours = import_ms(COST.format(path.stem))
+        ours = import_ms(TIMED.format(", modal", f"functions.{path.stem}"))
         grid.add_row(f"import functions.{path.stem}, after modal", f"{ours:.0f} ms", f"import modal {modal:.0f} ms")
     Console(width=120).print(grid)
 

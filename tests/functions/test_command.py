@@ -60,7 +60,10 @@ def test_a_stage_prints_its_metrics_beside_its_baselines(almanac, iris_home):
     assert code == 0
     assert told["metrics"]["accuracy_leave_one_out"] == pytest.approx(0.98)
     assert told["baselines"]["accuracy"] == pytest.approx(1 / 3)
-    assert told["baselines"]["accuracy_knn_2"] < told["metrics"]["accuracy"]
+    families = {row["family"]: row for row in told["table"]}
+    assert families["linear_discriminant"]["chosen"]
+    assert families["linear_discriminant"]["low"] < 0.98 < families["linear_discriminant"]["high"]
+    assert families["predecessor: nearest_neighbours_2"]["accuracy"] < 0.96
     assert abs(told["metrics"]["c2st_auc"] - 0.5) < abs(told["baselines"]["c2st_auc"] - 0.5)
 
 
@@ -69,6 +72,9 @@ def test_status_shows_runs_champions_and_cost(almanac, iris_home):
     told = json.loads(out)
     assert code == 0
     assert {row["stage"] for row in told["runs"]} == {"backfill", "train", "daily"}
+    (system,) = told["systems"]
+    assert (system["system"], system["done_up_to"], system["model"]) == ("iris", "2026-10-20", "iris v1")
+    assert system["value"] > system["baseline"]
     assert told["champions"][0]["model"] == "iris"
     assert "Champions" in almanac("status")[1]
 
