@@ -1,11 +1,16 @@
 """The `almanac` command as a person meets it: its words, its output, its exit codes."""
 
+import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from functions.__main__ import main
@@ -160,6 +165,27 @@ def test_an_empty_store_says_what_to_do(almanac):
 def test_debug_shows_where_an_error_came_from(almanac):
     with pytest.raises(Exception, match=r"nowhere\.csv"):
         almanac("--debug", "run", "iris", "backfill", "--source", "nowhere.csv")
+
+
+@pytest.mark.slow
+def test_open_serves_the_page_on_the_port_it_says(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "functions", "open", "iris", "--port", str(port)]
+    with subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as page:
+        try:
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                with contextlib.suppress(httpx.HTTPError):
+                    assert "Iris" in httpx.get(f"http://127.0.0.1:{port}/").text
+                    return
+                time.sleep(0.3)
+            pytest.fail("no page within a minute")
+        finally:
+            os.killpg(page.pid, signal.SIGKILL)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from shared.adapters.replay import ReplayTransport, file_name, public_address
 from shared.adapters.web import HttpWeb
 from shared.errors import BackendError, UsageError, WebError
 
-SECRET = "s3cret+0123/45678"  # looks different inside an address: s3cret%2B0123%2F45678
+SECRET = "s3cret+01/45"  # looks different inside an address: s3cret%2B0123%2F45678
 FEED = "https://api.example.org/feed"
 
 

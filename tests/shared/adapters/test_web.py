@@ -19,7 +19,7 @@ from shared.adapters.replay import ReplayTransport
 from shared.adapters.web import HttpWeb
 from shared.errors import WebError
 
-SECRET = "s3cret-0123456789"
+SECRET = "s3cret-01234"
 
 # path -> (status, headers, body), or a list of those to give one after the other
 PAGES = {
