@@ -113,7 +113,8 @@ def _cell(value: object) -> str:
         case float() if math.isnan(value):
             return "–"
         case float():
-            return f"{value:.4g}" if value == 0 or abs(value) >= 0.001 else "<0.001" if value > 0 else ">-0.001"
+            short = f"{value:.4g}" if value == 0 or abs(value) >= 0.001 else "<0.001" if value > 0 else ">-0.001"
+            return f"{short}.0" if short.lstrip("-").isdigit() else short
         case datetime():
             return (
                 "–" if value != value else f"{value:%Y-%m-%d}" if value.time() == time() else f"{value:%Y-%m-%d %H:%M}"

@@ -5,6 +5,7 @@ guard      an error becomes a sentence on the page, and in an answer of the API
 words      numbers and dates as people read them
 pieces     notices, banner, tiles, tables
 standing   how a system stands: freshness, the headline figure beside its baseline
+history    which versions served and why, and the latest runs
 provenance which model answered, and why to believe it
 period     two dates as a visitor writes them
 plots      charts that fit the page

@@ -58,6 +58,8 @@ CSS = """
 .dark .al-empty { background: #12293d; color: #bcdcff; }
 .dark .al-notice code { background: rgba(255, 255, 255, 0.14); }
 .modebar { display: none !important; }
+.js-plotly-plot :is(.xtick, .ytick) text, .js-plotly-plot :is(.xtitle, .ytitle, .legendtext) {
+  fill: var(--body-text-color-subdued) !important; }
 """
 
 
@@ -67,6 +69,10 @@ def theme() -> gr.themes.Base:
     return calm.set(
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+        link_text_color_visited="*primary_700",
+        link_text_color_visited_dark="*primary_300",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
         block_label_text_color="*neutral_700",

@@ -53,6 +53,8 @@ def notice(text: str, kind: Literal["problem", "warning", "empty"] = "problem", 
 
 def empty_state(detail: str = "") -> Markup:
     """Return the sentence of a page that has nothing to show, naming the command that changes it."""
+    if FILLS in detail:
+        return notice(f"Nothing here yet: {detail}", "empty")
     return notice(f"Nothing here yet: run `{FILLS}`", "empty", detail)
 
 

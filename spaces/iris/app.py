@@ -7,6 +7,7 @@ call    ──► iris_predict (REST and MCP) ──► the same as plain values
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -96,6 +97,11 @@ def show(*values: object) -> list[Any]:
     return [gr.update(visible=True), probabilities, words, draw_flower(flower, answer["predicted"]), provenance(model)]
 
 
+def show_typical(variety: str) -> list[Any]:
+    """Return the measurements of a typical flower, and the answer for it."""
+    return [*TYPICAL_CM[variety], *show(*TYPICAL_CM[variety])]
+
+
 def _identify(*values: object) -> tuple[ModelVersion, dict[str, float], pd.Series]:
     flower = measured(*values)
     model = champion(open_platform(), MODEL)
@@ -135,9 +141,10 @@ with gr.Blocks(title="Iris", analytics_enabled=False) as demo:
     banner, notice = gr.HTML(visible=False), gr.HTML(visible=False)
     with gr.Row(visible=False) as form:
         with gr.Column(min_width=300):
-            sliders = [gr.Slider(0.1, 10, 1, step=0.1, label=f"{plain(name)} (cm)") for name in MEASURES]
+            sliders = [gr.Slider(0.1, 10, 1, step=0.1, label=f"{plain(name)} (cm)", buttons=[]) for name in MEASURES]
+            gr.HTML('<p class="al-muted">Or begin with a typical flower:</p>')
             with gr.Row():
-                buttons = {one: gr.Button(f"Typical {one}", size="sm", min_width=90) for one in VARIETIES}
+                buttons = {one: gr.Button(plain(one), size="sm", min_width=90) for one in VARIETIES}
         with gr.Column(min_width=300):
             trouble = gr.HTML(visible=False)
             with gr.Column(visible=False) as answer:
@@ -152,11 +159,15 @@ with gr.Blocks(title="Iris", analytics_enabled=False) as demo:
     show_safely = shown(show, [HIDDEN, None, "", "", ""])
     filled = [banner, form, *sliders, fresh, *answers]
     demo.load(shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)]), None, [notice, *filled], **quiet)
-    # Without preprocess the sliders' values come as they are, and ``measured`` says what is wrong with one.
-    changing = {"trigger_mode": "always_last", "preprocess": False, **quiet}
-    gr.on([slider.change for slider in sliders], show_safely, sliders, [trouble, *answers], **changing)
+    # Without preprocess the sliders' values come as they are, and ``measured`` says what is wrong with one. Not on
+    # ``change``: it comes once a slider while all four are being set, with values old and new. On release a slider
+    # first moves a value beyond its ends back to them, and is read one step later.
+    asking = {"fn": show_safely, "inputs": sliders, "outputs": [trouble, *answers], "preprocess": False, **quiet}
+    gr.on([slider.input for slider in sliders], trigger_mode="always_last", **asking)
+    gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking)
     for one, button in buttons.items():
-        button.click(lambda one=one: TYPICAL_CM[one], None, sliders, **quiet)
+        shown_typical = shown(partial(show_typical, one), [gr.skip()] * (len(sliders) + len(answers)))
+        button.click(shown_typical, None, [trouble, *sliders, *answers], **quiet)
     gr.api(answered(iris_predict))
 
 if __name__ == "__main__":

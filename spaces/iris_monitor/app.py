@@ -15,14 +15,13 @@ from shared.connect import open_platform
 from shared.errors import NotYetError, UsageError
 from shared.pages import look, pieces
 from shared.pages.guard import answered, shown, shown_if
+from shared.pages.history import MOST_ROWS, latest_runs, versions
 from shared.pages.period import USUAL_DAYS, parse_period
 from shared.pages.pieces import Tile
 from shared.pages.plots import framed
 from shared.pages.standing import head
 from shared.pages.words import UNKNOWN, between, percent, plain
-from shared.runs import ledger
 from shared.steps import charts
-from shared.steps.promotion import PROMOTIONS
 from shared.systems.iris.inference import MODEL
 from shared.systems.iris.monitoring import WINDOW_DAYS, Monitor, watch
 from shared.systems.iris.tables import PREDICTIONS, VARIETIES
@@ -30,10 +29,12 @@ from shared.systems.iris.tables import PREDICTIONS, VARIETIES
 if TYPE_CHECKING:
     from datetime import date
 
+    from markupsafe import Markup
+
     from shared.ports import Platform
+    from shared.steps.scoring import Share
 
 SYSTEM = "iris"
-MOST_ROWS = 15  # of each table on the page
 PROMISED = 0.9  # how often a label set shall hold the truth
 HIDDEN = gr.update(visible=False)
 
@@ -111,33 +112,38 @@ def _page(platform: Platform, first: date, last: date) -> list[Any]:
         charts.calibration_curve(seen.calibration),
         charts.drift_bars(shift).update_yaxes(title=None),
     )
-    tables = (_outcomes(seen), _promotions(platform), _runs(platform))
+    tables = (_outcomes(seen), versions(platform, MODEL), latest_runs(platform, SYSTEM))
     return [first.isoformat(), last.isoformat(), _headline(seen), *map(framed, figures), *tables]
 
 
-def _headline(seen: Monitor) -> str:
-    accuracy, coverage, all_known = seen.accuracy, seen.coverage, len(seen.outcomes)
-    size = UNKNOWN if accuracy.count == 0 else f"{seen.set_size:.2f}"
+def _headline(seen: Monitor) -> Markup:
+    accuracy, coverage = seen.accuracy, seen.coverage
+    baseline = f"always naming the commonest variety: {percent(seen.majority)}"
     return pieces.tiles(
         [
-            Tile(
-                "Named rightly",
-                percent(accuracy.value),
-                f"95\u00a0% interval {between(accuracy.low, accuracy.high)}; always naming the commonest variety: "
-                f"{percent(seen.majority)}",
-            ),
+            Tile("Named rightly", percent(accuracy.value), f"{_sure(accuracy)}; {baseline}"),
             Tile(
                 "Truth among the varieties named",
                 percent(coverage.value),
-                f"95\u00a0% interval {between(coverage.low, coverage.high)}; promised: {percent(PROMISED)}",
+                f"{_sure(coverage)}; promised: {percent(PROMISED)}",
             ),
-            Tile("Varieties named for a flower", size, "on average; 1 is best, 3 says nothing"),
-            Tile("Outcomes known", f"{accuracy.count} of {all_known}", "known one day after a flower was picked"),
+            Tile(
+                "Varieties named for a flower",
+                f"{seen.set_size:.2f}" if accuracy.count else UNKNOWN,
+                "on average; 1 is best, 3 says nothing",
+            ),
+            Tile(
+                "Outcomes known", f"{accuracy.count} of {len(seen.outcomes)}", "known a day after a flower was picked"
+            ),
         ]
     )
 
 
-def _outcomes(seen: Monitor) -> str:
+def _sure(share: Share) -> str:
+    return f"95\u00a0% interval {between(share.low, share.high)}" if share.count else "no outcome is known yet"
+
+
+def _outcomes(seen: Monitor) -> Markup:
     rows = []
     for row in seen.outcomes.head(MOST_ROWS).to_dict("records"):
         known = isinstance(row["variety"], str)
@@ -153,37 +159,6 @@ def _outcomes(seen: Monitor) -> str:
             }
         )
     return pieces.table(f"Latest predictions ({len(rows)} of {len(seen.outcomes)})", rows)
-
-
-def _promotions(platform: Platform) -> str:
-    decided = platform.features.read(PROMOTIONS)
-    latest = decided[decided["model"] == MODEL].sort_values("decided_at", ascending=False).head(MOST_ROWS)
-    rows = [
-        {
-            "Date": f"{row['day']:%Y-%m-%d}",
-            "Version": row["version"],
-            "Verdict": row["verdict"].replace("_", " "),
-            "Why": row["reason"],
-        }
-        for row in latest.to_dict("records")
-    ]
-    return pieces.table("Which version serves, and why", rows)
-
-
-def _runs(platform: Platform) -> str:
-    rows = [
-        {
-            "Date": f"{row['day']:%Y-%m-%d}",
-            "Stage": row["stage"],
-            "Status": row["status"],
-            "Started (UTC)": f"{row['started_at']:%Y-%m-%d %H:%M}",
-            "Took": f"{row['seconds']:.1f} s",
-            "Rows": row["rows"],
-            "Trouble": row["error"] if isinstance(row["error"], str) else "",
-        }
-        for row in ledger(platform, SYSTEM).iloc[::-1].head(MOST_ROWS).to_dict("records")
-    ]
-    return pieces.table("Latest runs", rows)
 
 
 def _chart(title: str, about: str) -> gr.Plot:

@@ -113,13 +113,21 @@ def between(rows: pa.Table, event_time: str, since: datetime | None, until: date
 
 
 def write_file(rows: pa.Table, path: Path) -> None:
-    """Write beside, flush to disk, rename: the file is whole or not there."""
+    """Write beside, flush to disk, rename, flush the folder: the file is whole or not there, after a power cut too."""
     beside = path.with_suffix(".tmp")
     pq.write_table(rows, beside, compression="lz4")
-    descriptor = os.open(beside, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
+    flush(beside)
     beside.replace(path)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Make a file, or a folder's list of files, outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from dataclasses import asdict
 from pathlib import Path
 
+from shared.adapters.local.parquet import flush
 from shared.errors import NotYetError, SchemaError, UnsafeFileError
 from shared.ports import ModelVersion, NewModel
 
@@ -37,7 +37,7 @@ class LocalRegistry:
         facts = {**asdict(model), "folder": None, "files": hashes}
         (beside / "model.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
         for path in (path for path in beside.rglob("*") if path.is_file()):
-            _flush(path)
+            flush(path)
         return self.load(model.name, self._number(home, beside))
 
     def load(self, name: str, version: int) -> ModelVersion:
@@ -69,6 +69,7 @@ class LocalRegistry:
                     raise
                 number += 1
             else:
+                flush(home)
                 return number
 
     def _home(self, name: str) -> Path:
@@ -92,9 +93,3 @@ def _hashes(folder: Path) -> dict[str, str]:
         if path.is_file():
             found[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)

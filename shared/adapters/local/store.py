@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from shared.adapters.local import manifest, parquet
 from shared.adapters.local.manifest import Manifest, Part
-from shared.errors import BusyError, NotYetError, SchemaError
+from shared.errors import BackendError, BusyError, NotYetError, SchemaError
 from shared.ports import Written
 from shared.tables import Table
 
@@ -77,7 +77,9 @@ class LocalStore:
                 continue
             rows = pa.concat_tables([parquet.schema(table, needed).empty_table(), *found]).select(names)
             return parquet.to_pandas(table, rows)
-        raise NotYetError(f"{table.name}: files of version {as_of} are gone; read the newest version")
+        raise BackendError(
+            f"{table.name}: a file under {self._folder} is gone; restore it, or remove the folder to start anew"
+        )
 
     def join(
         self, spine: pd.DataFrame, tables: Sequence[Table], *, time: str, within: timedelta | None = None

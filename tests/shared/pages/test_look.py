@@ -37,11 +37,12 @@ def test_the_text_of_a_notice_stands_out(background, text):
     assert contrast(background, text) >= 4.5
 
 
-def test_small_print_stands_out_in_light_and_in_dark():
-    look = theme()
-    assert contrast(look._get_computed_value("body_text_color_subdued"), "#ffffff") >= 4.5
-    page = look._get_computed_value("background_fill_primary_dark")
-    assert contrast(look._get_computed_value("body_text_color_subdued_dark"), page) >= 4.5
+@pytest.mark.parametrize("part", ["body_text_color", "body_text_color_subdued", "link_text_color"])
+@pytest.mark.parametrize("under", ["background_fill_primary", "block_background_fill"])
+@pytest.mark.parametrize("mode", ["", "_dark"])
+def test_text_and_links_stand_out_in_light_and_in_dark(part, under, mode):
+    text, background = (theme()._get_computed_value(f"{name}{mode}") for name in (part, under))
+    assert contrast(text, "#ffffff" if background == "white" else background) >= 4.5
 
 
 def test_no_file_of_a_page_comes_from_another_host():

@@ -25,7 +25,7 @@ class Tags(HTMLParser):
 
 def model(name="iris", **changes):
     facts = {"metrics": {}, "signature": {}, "code_version": "abc", "trained_on": "2026-10-29"}
-    return ModelVersion(name, 2, folder=None, **{**facts, **changes})
+    return ModelVersion(name, version=2, folder=None, **{**facts, **changes})
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,10 @@ def test_only_a_world_that_is_not_live_has_a_banner():
 def test_an_empty_page_names_the_command_that_fills_it():
     assert "<code>almanac day</code>" in pieces.empty_state("no version serves yet")
     assert "No version serves yet." in pieces.empty_state("no version serves yet")
+
+
+def test_an_empty_page_says_the_command_once():
+    assert pieces.empty_state("no flower was predicted yet; run `almanac day`").count("almanac day") == 1
 
 
 def test_a_single_backtick_stays_as_it_is():
