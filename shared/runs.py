@@ -202,7 +202,7 @@ def cost_usd(seconds: float, on: Machine) -> float:
 
 @cache
 def code_version() -> str:
-    """Return a hash of the ``shared`` package's sources: the same in the repository, a container and a Space."""
+    """Return a hash of the ``shared`` package's sources: the same in the repository and in a Modal container."""
     home = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(home.rglob("*.py")):

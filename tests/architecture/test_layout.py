@@ -63,7 +63,7 @@ def test_no_secret_is_in_the_tree(name):
         assert not SECRETS.search(path.read_bytes().decode("utf-8", "ignore"))
 
 
-@pytest.mark.parametrize("text", ['API_KEY = "' + 'a1' * 9 + '"', "hf_" + "a" * 24, "-----BEGIN RSA " + "PRIVATE KEY"])
+@pytest.mark.parametrize("text", ['API_KEY = "' + "a1" * 9 + '"', "hf_" + "a" * 24, "-----BEGIN RSA " + "PRIVATE KEY"])
 def test_the_secret_scan_finds_a_secret(text):
     assert SECRETS.search(text)
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def labelled(
-    platform: Platform, until: datetime, origins: Sequence[str] = ("reference",), *, missing_ok: bool = False
+    platform: Platform, until: datetime | None, origins: Sequence[str] = ("reference",), *, missing_ok: bool = False
 ) -> pd.DataFrame:
-    """Return flowers of ``origins`` with their ``variety``, as far as both were known before ``until``, by flower_id.
+    """Return flowers of ``origins`` with their ``variety``, as far as both were known before ``until``.
 
     Raises:
         NotYetError: there are none, and that is not ``missing_ok``.

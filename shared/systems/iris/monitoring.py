@@ -44,19 +44,24 @@ class Monitor:
     drift: pd.DataFrame
 
 
-def outcomes(platform: Platform, since: datetime, until: datetime) -> pd.DataFrame:
-    """Return predictions of flowers picked in the period with ``variety`` as known before ``until``, oldest first."""
+def outcomes(platform: Platform, since: datetime, until: datetime, known_by: datetime | None = None) -> pd.DataFrame:
+    """Return predictions of flowers picked in the period with ``variety``, as known by then (now unless told)."""
     predictions = platform.features.read(PREDICTIONS, since=since, until=until)
-    labels = platform.features.read(LABELS, columns=["flower_id", "variety"], until=until)
+    labels = platform.features.read(LABELS, columns=["flower_id", "variety"], until=known_by)
     return predictions.merge(labels, on="flower_id", how="left", validate="one_to_one")
 
 
-def watch(platform: Platform, since: date, until: date) -> Monitor:
-    """Return the monitor of the flowers picked from ``since`` to ``until``, both included."""
-    end = midnight(until + timedelta(days=1))
-    seen = outcomes(platform, midnight(since), end)
+def watch(platform: Platform, since: date, until: date, known_by: datetime | None = None) -> Monitor:
+    """Return the monitor of the flowers picked from ``since`` to ``until``, both included.
+
+    With the labels that were known before ``known_by``; with all there are now unless told.
+    """
+    start, end = midnight(since), midnight(until + timedelta(days=1))
+    seen = outcomes(platform, start, end, known_by)
     known = seen[seen["variety"].notna()]
-    reference, recent = _measured(platform, midnight(since), end)
+    reference = labelled(platform, known_by, missing_ok=True)
+    recent = labelled(platform, known_by, ("synthetic",), missing_ok=True)
+    recent = recent[(recent["picked_at"] >= pd.Timestamp(start)) & (recent["picked_at"] < pd.Timestamp(end))]
     hits = pd.Series((known["predicted"] == known["variety"]).to_numpy(), index=pd.DatetimeIndex(known["picked_at"]))
     sets = _sets(known)
     confidence = known[[*VARIETIES]].max(axis=1)
@@ -75,7 +80,7 @@ def watch(platform: Platform, since: date, until: date) -> Monitor:
 
 def score(platform: Platform, run: Run) -> Report:
     """Write the figures of the WINDOW_DAYS that end with the run's date; return the accuracy beside its baseline."""
-    seen = watch(platform, run.day - timedelta(days=WINDOW_DAYS - 1), run.day)
+    seen = watch(platform, run.day - timedelta(days=WINDOW_DAYS - 1), run.day, known_by=run.until)
     serving = champion(platform, MODEL, until=run.until)
     shares = {"accuracy": seen.accuracy, "coverage": seen.coverage}
     rows = [{"figure": name, "value": s.value, "low": s.low, "high": s.high} for name, s in shares.items()]
@@ -115,13 +120,6 @@ def retraining_due(platform: Platform, run: Run) -> str:
     figures = platform.features.read(MONITORING, since=midnight(run.day), until=run.until)
     alarms = figures.loc[figures["alarm"], "figure"].tolist()
     return f"alarm: {', '.join(alarms)}" if alarms and rested >= REST_DAYS else ""
-
-
-def _measured(platform: Platform, since: datetime, until: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return labelled flowers: (all of the reference, the synthetic ones picked in the period)."""
-    reference = labelled(platform, until, missing_ok=True)
-    recent = labelled(platform, until, ("synthetic",), missing_ok=True)
-    return reference, recent[recent["picked_at"] >= pd.Timestamp(since)]
 
 
 def _majority(reference: pd.DataFrame, known: pd.DataFrame) -> float:
