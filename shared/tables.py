@@ -19,7 +19,7 @@ import pandas as pd
 from shared.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
 Kind = Literal["float", "int", "text", "time", "flag"]
 
@@ -104,13 +104,15 @@ class Table:
         reasons = self._judge(typed)
         broken = reasons != ""
         refused = typed[broken]
-        as_json = [json.dumps(row, default=str, ensure_ascii=False) for row in refused.to_dict("records")]
+        as_json = [json.dumps(_without_blanks(row), default=str) for row in refused.to_dict("records")]
         notes = refused[self.quarantine.names[:-2]].assign(reason=reasons[broken], refused_row=as_json)
-        return typed[~broken].reset_index(drop=True), notes.reset_index(drop=True)
+        kept = typed[~broken].reset_index(drop=True)
+        plain = {c.name: _PLAIN[c.kind] for c in self.columns if c.kind in _PLAIN and not c.nullable}
+        return kept.astype(plain), notes.reset_index(drop=True)
 
     def empty(self) -> pd.DataFrame:
         """Return no rows, with this table's columns and dtypes."""
-        return self._cast(pd.DataFrame({name: [] for name in self.names}))
+        return self.check(pd.DataFrame({name: [] for name in self.names}))[0]
 
     def to_json(self) -> str:
         """Return the declaration as JSON, for a store to keep beside the rows."""
@@ -169,40 +171,39 @@ def _cast(table: str, column: Column, values: pd.Series) -> pd.Series:
     if plain.isna().all() and not pd.api.types.is_datetime64_any_dtype(plain):
         plain = pd.Series([None] * len(plain), dtype=object)
     try:
-        return _CASTS[column.kind](plain, column.nullable)
+        return _CASTS[column.kind](plain)
     except (TypeError, ValueError) as cause:
         found = f"{values.dtype}, such as {plain.dropna().iloc[0]!r}" if plain.notna().any() else str(values.dtype)
         raise SchemaError(f"{table}.{column.name}: expected {column.kind}, got {found}") from cause
 
 
-def _float(values: pd.Series, nullable: bool) -> pd.Series:
+def _float(values: pd.Series) -> pd.Series:
     _must_be(values, Real)
     return values.astype("float64")
 
 
-def _int(values: pd.Series, nullable: bool) -> pd.Series:
+def _int(values: pd.Series) -> pd.Series:
     _must_be(values, Real)
-    return values.astype("Int64") if nullable else values.astype("Int64").astype("int64")
+    return values.astype("Int64")
 
 
-def _text(values: pd.Series, nullable: bool) -> pd.Series:
-    kept = pd.Series(
-        [None if blank else value for value, blank in zip(values, values.isna(), strict=True)], dtype=object
-    )
+def _text(values: pd.Series) -> pd.Series:
+    blank = values.isna()
+    kept = pd.Series([None if no else value for value, no in zip(values, blank, strict=True)], dtype=object)
     _must_be(kept, str)
     return kept
 
 
-def _time(values: pd.Series, nullable: bool) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(values) or any(isinstance(value, str) for value in values[:1]):
+def _time(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values) or any(isinstance(value, str) for value in values):
         raise TypeError(values.dtype)
     return pd.to_datetime(values, utc=True).astype("datetime64[us, UTC]")
 
 
-def _flag(values: pd.Series, nullable: bool) -> pd.Series:
-    if not (pd.api.types.is_bool_dtype(values) or values.isna().all()):
+def _flag(values: pd.Series) -> pd.Series:
+    if not all(isinstance(value, (bool, np.bool_)) for value in values[values.notna()]):
         raise TypeError(values.dtype)
-    return values.astype("boolean") if nullable else values.astype("boolean").astype("bool")
+    return values.astype("boolean")
 
 
 def _must_be(values: pd.Series, kind: type) -> None:
@@ -215,6 +216,12 @@ def _must_be(values: pd.Series, kind: type) -> None:
         raise TypeError(values.dtype)
 
 
+def _without_blanks(row: dict[Hashable, object]) -> dict[str, object]:
+    """Return the row with null for what JSON does not know."""
+    return {str(name): None if pd.isna(value) else value for name, value in row.items()}  # type: ignore[call-overload]
+
+
+_PLAIN = {"int": "int64", "flag": "bool"}  # where no blank is allowed
 _CASTS = {"float": _float, "int": _int, "text": _text, "time": _time, "flag": _flag}
 
 

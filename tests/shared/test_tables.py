@@ -1,5 +1,6 @@
 """What a table lets in, what it quarantines, and what it refuses whole."""
 
+import json
 from datetime import date, datetime
 
 import numpy as np
@@ -46,6 +47,7 @@ def test_rows_come_back_in_the_declared_order_with_utc_times():
         ({"height": np.inf}, "height is infinite; height is above 20 m"),
         ({"port": "Oslo"}, "port is none of Hull, Rye"),
         ({"ships": -1}, "ships is below 0"),
+        ({"spring": None}, "spring is blank"),
         ({"height": 99.0, "ships": -1}, "height is above 20 m; ships is below 0"),
     ],
 )
@@ -55,6 +57,12 @@ def test_a_row_that_breaks_a_bound_is_quarantined_with_the_reason(changed, reaso
     assert refused["reason"].tolist() == [reason]
     assert '"port"' in refused["refused_row"][0]
     assert list(refused.columns) == TIDES.quarantine.names
+
+
+def test_a_refused_row_is_kept_as_json_that_any_reader_takes():
+    _, refused = TIDES.check(tides(height=np.nan, ships=None))
+    kept = json.loads(refused["refused_row"][0], parse_constant=pytest.fail)
+    assert (kept["height"], kept["ships"], kept["port"]) == (None, None, "Hull")
 
 
 def test_a_nullable_column_keeps_its_blank_and_stays_whole_numbers():

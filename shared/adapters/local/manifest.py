@@ -26,6 +26,7 @@ KEEP = 32  # commits of a table that stay readable through ``as_of``
 WAIT_S = 60
 
 _LAYOUT = """
+begin immediate;
 create table if not exists versions(version integer primary key autoincrement, tab text not null, at text not null);
 create table if not exists files(
     tab text not null, part text not null, path text not null, rows integer not null,
@@ -34,6 +35,8 @@ create table if not exists files(
 create table if not exists schemas(tab text primary key, declared text not null, horizon integer not null default 0);
 create index if not exists files_by_tab on files(tab, died);
 create index if not exists versions_by_tab on versions(tab, version);
+pragma user_version = 1;
+commit;
 """
 
 
@@ -49,12 +52,21 @@ class Manifest:
     """The SQLite file ``manifest.db`` in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
+        """Open the manifest; make it first where there is none, or where whoever made it was killed half-way."""
         self._path = folder / "manifest.db"
-        if not self._path.exists():
+        if not self._made():
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / "manifest.lock"), self._connected() as connection:
-                connection.execute("pragma journal_mode = wal")
-                connection.executescript(_LAYOUT)
+            with FileLock(folder / "manifest.lock"):
+                if not self._made():
+                    with self._connected() as connection:
+                        connection.execute("pragma journal_mode = wal")
+                        connection.executescript(_LAYOUT)
+
+    def _made(self) -> bool:
+        if not self._path.exists():
+            return False
+        with self._connected() as connection:
+            return bool(connection.execute("pragma user_version").fetchone()[0])
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -16,6 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shared.errors import BackendError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
@@ -88,7 +90,7 @@ def merge(table: Table, old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
     replaced = keys.duplicated(key, keep="last").to_numpy()[: len(old)]
     same = 0
     if replaced.any():
-        both = pa.concat_tables([old.filter(pa.array(replaced)), new]).to_pandas()
+        both = pa.concat_tables([old.filter(pa.array(replaced)), new]).to_pandas(types_mapper=_PANDAS.get)
         same = int(both.duplicated().to_numpy()[int(replaced.sum()) :].sum())
     merged = pa.concat_tables([old.filter(pa.array(~replaced)), new])
     order = [(name, "ascending") for name in dict.fromkeys((table.event_time, *table.key))]
@@ -131,9 +133,19 @@ def flush(path: Path) -> None:
 
 
 def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the file's rows, or some of their columns."""
-    with pq.ParquetFile(path, memory_map=True) as file:
-        return file.read(None if columns is None else list(columns))
+    """Return the file's rows, or some of their columns.
+
+    Raises:
+        BackendError: it is no Parquet file any more.
+        FileNotFoundError: it is gone.
+    """
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            return file.read(None if columns is None else list(columns))
+    except (pa.ArrowInvalid, OSError) as cause:
+        if isinstance(cause, FileNotFoundError):
+            raise
+        raise BackendError(f"{path} is damaged ({cause}); restore it, or remove the folder to start anew") from cause
 
 
 def as_utc(moment: datetime) -> datetime:

@@ -45,11 +45,12 @@ class LocalStore:
         fit, refused = table.check(rows)
         expired: list[str] = []
         with self._manifest.writing() as connection:
+            before = _newest(connection)
             changed, expired = self._put(connection, table, fit)
             if len(refused):
                 expired += self._put(connection, table.quarantine, refused)[1]
             version = _newest(connection)
-            orphans = self._orphans(connection) if version % SWEEP_EVERY == 0 else []
+            orphans = self._orphans(connection) if version // SWEEP_EVERY > before // SWEEP_EVERY else []
         for path in (*expired, *orphans):
             (self._folder / path).unlink(missing_ok=True)
         return Written(changed, len(refused), version)
@@ -84,10 +85,19 @@ class LocalStore:
     def join(
         self, spine: pd.DataFrame, tables: Sequence[Table], *, time: str, within: timedelta | None = None
     ) -> pd.DataFrame:
+        missing = sorted({time, *(name for table in tables for name in table.entity)} - {*spine.columns})
+        if missing or spine[time].isna().any():
+            raise SchemaError(
+                f"the spine needs {time!r} without a blank, and the entities to match on; missing {missing}"
+            )
         moments = pd.to_datetime(spine[time], utc=True).astype("datetime64[us, UTC]")
         joined = spine
         for table in tables:
-            joined = joined.join(self._newest_before(spine, table, moments, within))
+            found = self._newest_before(spine, table, moments, within)
+            clash = [name for name in found.columns if name in joined.columns]
+            if clash:
+                raise SchemaError(f"join with {table.name}: {clash} is there already; rename or drop it first")
+            joined = joined.join(found)
         return joined
 
     def tables(self) -> list[Table]:
@@ -119,16 +129,14 @@ class LocalStore:
         """Merge rows into their files; return how many changed, and the files that expired."""
         manifest.declare(connection, table)
         live = {part.label: part for part in manifest.live(connection, table)}
-        merged = {
-            str(label): self._merged(table, live.get(str(label)), rows)
-            for label, rows in typed.groupby(parquet.labels(typed, table.event_time, live), sort=True)
-        }
+        labels = parquet.labels(typed, table.event_time, live)
+        merged = {str(label): self._merged(table, live.get(str(label)), rows) for label, rows in typed.groupby(labels)}
         changed = sum(count for _, count in merged.values())
         if not changed:
             return 0, []
         version = manifest.commit(connection, table, self._now())
         rewritten = {label: rows for label, (rows, count) in merged.items() if count}
-        rewritten |= self._moved(table, typed, [part for label, part in live.items() if label not in merged])
+        rewritten |= self._moved(table, typed, labels, live, rewritten)
         for label, rows in rewritten.items():
             if label in live:
                 manifest.supersede(connection, table, live[label], version)
@@ -137,26 +145,40 @@ class LocalStore:
 
     def _merged(self, table: Table, part: Part | None, rows: pd.DataFrame) -> tuple[pa.Table, int]:
         new = parquet.to_arrow(table, rows)
-        if part is None:
-            return new, len(new)
-        return parquet.merge(table, parquet.read_file(self._folder / part.path), new)
+        return (new, len(new)) if part is None else parquet.merge(table, self._load(part), new)
 
-    def _moved(self, table: Table, typed: pd.DataFrame, others: Sequence[Part]) -> dict[str, pa.Table]:
-        """Return other files without the rows whose key is written anew with another event time."""
+    def _moved(
+        self,
+        table: Table,
+        typed: pd.DataFrame,
+        labels: pd.Series,
+        live: dict[str, Part],
+        rewritten: dict[str, pa.Table],
+    ) -> dict[str, pa.Table]:
+        """Return files without the rows whose key this write puts into another file, as their time has changed."""
         kept: dict[str, pa.Table] = {}
-        if table.event_time not in table.key:
-            for part in others:
-                keys = parquet.read_file(self._folder / part.path, table.key)
-                if len(parquet.without(table, keys, typed)) < len(keys):
-                    kept[part.label] = parquet.without(table, parquet.read_file(self._folder / part.path), typed)
+        for label in live if table.event_time not in table.key else ():
+            elsewhere = typed[labels != label]
+            held = rewritten[label] if label in rewritten else self._load(live[label], table.key)
+            if len(elsewhere) and len(parquet.without(table, held, elsewhere)) < len(held):
+                whole = rewritten[label] if label in rewritten else self._load(live[label])
+                kept[label] = parquet.without(table, whole, elsewhere)
         return kept
+
+    def _load(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+        try:
+            return parquet.read_file(self._folder / part.path, columns)
+        except FileNotFoundError as cause:
+            raise BackendError(f"{self._folder / part.path} is gone; restore it, or remove the folder") from cause
 
     def _add(self, connection: sqlite3.Connection, table: Table, label: str, rows: pa.Table, version: int) -> None:
         for piece, held in parquet.split(rows, label, table.event_time):
             if len(held):
                 part = Part(piece, f"tables/{manifest.tab(table)}/{piece}-{uuid.uuid4().hex[:12]}.parquet")
                 target = self._folder / part.path
-                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.parent.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    parquet.flush(target.parent.parent)
                 parquet.write_file(held, target)
                 manifest.add(connection, table, part, len(held), version)
 
@@ -185,9 +207,6 @@ class LocalStore:
         """Return the table's other columns for each spine row, on the spine's index."""
         entity = list(table.entity)
         values = [name for name in table.names if name not in {*entity, table.event_time}]
-        clash = [name for name in values if name in spine.columns]
-        if clash:
-            raise SchemaError(f"join with {table.name}: the spine already has {clash}; rename or drop them first")
         rows = self.read(table, until=None if moments.empty else moments.max() + pd.Timedelta(microseconds=1))
         left = spine[entity].assign(_time=moments.array, _order=range(len(spine))).sort_values("_time", kind="stable")
         right = rows.rename(columns={table.event_time: "_time"})[[*entity, "_time", *values]]

@@ -218,3 +218,47 @@ def test_a_store_holds_what_a_dictionary_by_key_would(features, writes):
     found = features.read(table)
     assert ((found["at"] - start).dt.days).tolist() == sorted(expected)
     assert found["height"].tolist() == [expected[day] for day in sorted(expected)]
+
+
+def test_a_key_that_moves_into_a_file_another_row_is_written_to_stays_one_row(features):
+    """One write moves Ark from 2025 to 2026 and touches Roc, which stays in 2025."""
+    old = pd.DataFrame({"ship": ["Ark", "Roc"], "seen_at": [utc("2025-02-01")] * 2, "crew": [8, 5]})
+    features.write(SHIPS, old)
+    features.write(SHIPS, old.assign(seen_at=[utc("2026-05-01"), utc("2025-02-01")], crew=[9, 6]))
+    found = features.read(SHIPS)
+    assert found[["ship", "crew"]].to_numpy().tolist() == [["Roc", 6], ["Ark", 9]]
+
+
+def test_a_large_whole_number_is_not_taken_for_its_neighbour(features):
+    row = pd.DataFrame({"ship": ["Ark"], "seen_at": [utc("2025-02-01")], "crew": [2**53]})
+    features.write(SHIPS, row)
+    assert features.write(SHIPS, row.assign(crew=2**53 + 1)).rows == 1
+    assert features.read(SHIPS)["crew"].tolist() == [2**53 + 1]
+
+
+@pytest.mark.parametrize(
+    "spine",
+    [
+        pd.DataFrame({"when": [utc("2026-11-02")]}),
+        pd.DataFrame({"port": ["Hull"], "when": [pd.NaT]}),
+        pd.DataFrame({"port": ["Hull"]}),
+    ],
+)
+def test_a_spine_that_cannot_be_matched_is_refused(features, spine):
+    with pytest.raises(SchemaError, match="spine needs 'when'"):
+        features.join(spine, [TIDES], time="when")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(st.sampled_from("ABCDE"), st.integers(0, 1500), min_size=1), min_size=1, max_size=6))
+def test_a_key_without_the_time_is_one_row_wherever_its_time_goes(features, writes):
+    start = pd.Timestamp("2024-01-01", tz="UTC")
+    table = Table(f"fleet{features.version()}", SHIPS.columns, SHIPS.key, "seen_at")
+    expected = {}
+    for number, write in enumerate(writes):
+        expected |= write
+        seen_at = [start + pd.Timedelta(days=day) for day in write.values()]
+        features.write(table, pd.DataFrame({"ship": list(write), "seen_at": seen_at, "crew": number}))
+    found = features.read(table)
+    assert dict(zip(found["ship"], (found["seen_at"] - start).dt.days, strict=True)) == expected
+    assert len(found) == len(expected)

@@ -1,5 +1,6 @@
 """What the embedded store promises beyond the port: kills, many processes, a year of writes."""
 
+import contextlib
 import os
 import random
 import signal
@@ -127,3 +128,59 @@ def test_a_damaged_manifest_says_what_to_do(tmp_path):
     (tmp_path / "manifest.db").write_bytes(b"not a database, but long enough to look at" * 100)
     with pytest.raises(BackendError, match="damaged"):
         store.read(COUNTS)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "removed"])
+def test_a_data_file_damaged_by_hand_says_what_to_do(tmp_path, damage):
+    store, row = opened(tmp_path), pd.DataFrame({"writer": [1], "at": [datetime(2026, 11, 1, tzinfo=UTC)], "n": [1]})
+    store.write(COUNTS, row)
+    (file,) = (tmp_path / "tables" / "counts").iterdir()
+    file.write_bytes(b"") if damage == "emptied" else file.unlink()
+    for use in (lambda: store.read(COUNTS), lambda: store.write(COUNTS, row.assign(n=2))):
+        with pytest.raises(BackendError, match="restore it, or remove the folder"):
+            use()
+
+
+CREATOR = """
+import sys, pathlib
+sys.path.insert(0, {here!r})
+from test_local_store import opened
+import contextlib
+import os
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        opened(pathlib.Path(line.strip()))
+        os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_store_whose_maker_was_killed_is_made_whole_by_the_next_to_open_it(tmp_path):
+    chance = random.Random(3)
+    code = CREATOR.format(here=os.path.dirname(__file__))
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as maker:
+        for attempt in range(40):
+            maker.stdin.write(f"{tmp_path / str(attempt)}\n")
+            maker.stdin.flush()
+            child = int(maker.stdout.readline())
+            time.sleep(chance.uniform(0, 0.03))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            assert maker.stdout.readline() == "ended\n"
+    for attempt in range(40):
+        assert opened(tmp_path / str(attempt)).read(COUNTS).empty
+
+
+@pytest.mark.slow
+def test_several_processes_may_make_one_store_at_once(tmp_path):
+    workers = [start(tmp_path / "new", writer, 0, 1) for writer in range(6)]
+    assert [worker.wait() for worker in workers] == [0] * 6
+    for worker in workers:
+        worker.stdout.close()
+    assert len(opened(tmp_path / "new").read(COUNTS)) == 6 * 400
