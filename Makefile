@@ -1,5 +1,6 @@
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+FAST := not slow and not live and not gpu
 PINS := pyproject.toml constraints.txt
 
 run: .venv/.run  ## a day of every system, in the demo world
@@ -9,19 +10,20 @@ open: .venv/.run  ## the pages, on localhost
 	@$(BIN)/almanac open
 
 test: .venv/.dev  ## all tests
-	@$(BIN)/pytest -q -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -n 2 --dist loadfile
 
 test-fast: .venv/.dev  ## all tests but the slow ones
-	@$(BIN)/pytest -q -m "not slow and not live and not gpu"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "$(FAST)"
 
-check: .venv/.dev  ## the gate: format, lint, types, import contracts, generated docs
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python -m functions._readme --check
+check: .venv/.dev  ## the gate: format, lint, types, import contracts, generated docs, fast tests
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/python -m functions._readme --check && $(BIN)/pytest -q -n 2 --dist loadfile -m "$(FAST)"
 
 docs: .venv/.dev  ## write the README's generated tables anew
 	@$(BIN)/python -m functions._readme
 
 bench: .venv/.dev  ## the measured claims, each beside its baseline
-	@for one in tests/benchmarks/*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+	@for one in tests/benchmarks/*.py; do echo "== $$one"; $(BIN)/python $$one --check || exit 1; done
 
 clean:  ## remove the environment and the demo world
 	@rm -rf .venv .almanac build *.egg-info

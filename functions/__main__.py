@@ -243,8 +243,9 @@ def _day_of(platform: Platform, name: str, one: Service, until: str) -> dict[str
         with terminal.progress(name):
             _prepare(platform, name, one, until)
             report = one.stages["daily"](until=until)
-    except AlmanacError as failure:
-        return {"system": name, "status": "failed", "seconds": time.monotonic() - clock, "note": str(failure)}
+    except Exception as failure:  # noqa: BLE001 - of any kind: the other systems still have their day
+        said = str(failure) if isinstance(failure, AlmanacError) else f"{type(failure).__name__}: {failure}"
+        return {"system": name, "status": "failed", "seconds": time.monotonic() - clock, "note": said}
     figure = report["headline"]
     return {
         **{"system": name, "status": "done", "rows": report["rows"], "figure": figure},
@@ -257,10 +258,11 @@ def _prepare(platform: Platform, name: str, one: Service, until: str) -> None:
     """Fill and train a system that never was, as of the first date that is due."""
     from shared.runs import due, ledger, parse_day
 
-    first: list[date] = due(platform, name, "daily", parse_day(until, platform.world))
-    for stage in ("backfill", "train"):
-        if first and stage in one.stages and "done" not in set(ledger(platform, name, stage)["status"]):
-            one.stages[stage](day=first[0].isoformat())
+    with platform.features.lock(f"{name}.prepare", wait_s=600):
+        first: list[date] = due(platform, name, "daily", parse_day(until, platform.world))
+        for stage in ("backfill", "train"):
+            if first and stage in one.stages and "done" not in set(ledger(platform, name, stage)["status"]):
+                one.stages[stage](day=first[0].isoformat())
 
 
 _DAY_COLUMNS = ("system", "status", "rows", "figure", "value", "baseline", "model", "seconds", "note")

@@ -21,68 +21,80 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "/almanac"  # where the embedded store's volume is mounted
 LOCKS = "/tmp/almanac-locks"  # noqa: S108 - not on the volume: a file held open there would stop its reload
-VOLUME = modal.Volume.from_name("almanac", create_if_missing=True)
 STORE = ("numpy", "pandas", "pyarrow", "filelock", "httpx", "tenacity")
 Stage = Callable[..., dict[str, Any]]
 
 
 class Service:
-    """One Modal App and its stages; ``stages`` holds the plain functions, which the ``almanac`` command calls."""
+    """One Modal App, its stages, and the volume its embedded store lives on.
+
+    ``stages`` holds the plain functions, which the ``almanac`` command calls.
+    """
 
     def __init__(self, name: str) -> None:
         """Read the service's tables of modal.toml."""
         self.app = modal.App(name)
         self.stages: dict[str, Stage] = {}
+        self._on_modal: dict[str, Any] = {}
+        self._volume = modal.Volume.from_name(f"almanac-{name.replace('_', '-')}", create_if_missing=True)
         self._machines = timetable().get(name, {})
 
     def stage(self, image: modal.Image) -> Callable[[Stage], Any]:
         """Make a function a stage that runs on ``image``, when and where modal.toml says."""
 
         def decorate(function: Stage) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
-            self.stages[function.__name__] = function
-            options = _options(self._machines.get(function.__name__, {}))
-            return self.app.function(image=image, volumes={HOME: VOLUME}, max_containers=1, **options)(function)
+            name = function.__name__
+            options = _options(self._machines.get(name, {}))
+            self.stages[name] = function
+            self._on_modal[name] = self.app.function(
+                image=image, volumes={HOME: self._volume}, max_containers=1, **options
+            )(function)
+            return self._on_modal[name]
 
         return decorate
+
+    @contextmanager
+    def opened(self) -> Iterator[Platform]:
+        """Open the platform for one stage; on Modal its volume is read afresh before and committed after, always."""
+        from shared.connect import open_platform
+
+        if modal.is_local():
+            yield open_platform()
+            return
+        logging.basicConfig(level=logging.INFO, format="%(message)s")  # into Modal's log
+        self._volume.reload()
+        try:
+            yield open_platform()
+        finally:
+            self._volume.commit()
+
+    def keep(self) -> None:
+        """Commit what is done so far, so that a container killed later does not take it along."""
+        if not modal.is_local():
+            self._volume.commit()
+
+    def call(self, stage: str, **options: object) -> dict[str, Any]:
+        """Run another stage and wait for it: on Modal in its own container, else in this process."""
+        if modal.is_local():
+            return self.stages[stage](**options)
+        self._volume.commit()
+        try:
+            result: dict[str, Any] = self._on_modal[stage].remote(**options)
+        finally:
+            self._volume.reload()
+        return result
 
 
 def image(*packages: str) -> modal.Image:
     """Return a slim image with what ``shared`` needs and ``packages``, at the versions of constraints.txt."""
     pins = _pins()
+    wanted = [pins[package] if pins else package for package in (*STORE, *packages)]
     return (
         modal.Image.debian_slim(python_version="3.11")
-        .uv_pip_install(*[pins.get(package, package) for package in (*STORE, *packages)])
+        .uv_pip_install(*wanted)
         .env({"ALMANAC_HOME": HOME, "ALMANAC_LOCKS": LOCKS})
         .add_local_python_source("shared")
     )
-
-
-@contextmanager
-def opened() -> Iterator[Platform]:
-    """Open the platform for one stage; on Modal the volume is read afresh before it and committed after, always."""
-    from shared.connect import open_platform
-
-    if modal.is_local():
-        yield open_platform()
-        return
-    logging.basicConfig(level=logging.INFO, format="%(message)s")  # into Modal's log
-    VOLUME.reload()
-    try:
-        yield open_platform()
-    finally:
-        VOLUME.commit()
-
-
-def call(stage: Any, plain: Stage, **options: object) -> dict[str, Any]:  # noqa: ANN401 - a modal.Function
-    """Run another stage and wait for it: on Modal in its own container, else in this process."""
-    if modal.is_local():
-        return plain(**options)
-    VOLUME.commit()
-    try:
-        result: dict[str, Any] = stage.remote(**options)
-    finally:
-        VOLUME.reload()
-    return result
 
 
 def timetable() -> dict[str, dict[str, dict[str, Any]]]:

@@ -57,8 +57,10 @@ def rendered(text: str) -> str:
 
 
 def _when(settings: dict[str, str]) -> str:
-    minute, hour, *_ = settings["cron"].split()
-    return f"daily {int(hour):02d}:{int(minute):02d} {settings.get('timezone', 'UTC')}"
+    minute, hour, *rest = settings["cron"].split()
+    daily = rest == ["*", "*", "*"] and (minute + hour).isdigit()
+    when = f"daily {int(hour):02d}:{int(minute):02d}" if daily else f"cron `{settings['cron']}`"
+    return f"{when} {settings.get('timezone', 'UTC')}"
 
 
 def _table_row(table: Table) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import NotYetError, UsageError
+from shared.errors import AlmanacError, NotYetError, UsageError
 from shared.runs import Report, due, ledger, midnight, parse_day
 from shared.steps.promotion import PROMOTIONS, SERVING
 
@@ -56,10 +56,13 @@ def champions(platform: Platform) -> list[dict[str, object]]:
     serving = decided[decided["verdict"].isin(SERVING)].sort_values(["day", "decided_at"]).groupby("model").tail(1)
     rows: list[dict[str, object]] = []
     for row in serving.to_dict("records"):
-        model = platform.models.load(row["model"], row["version"])
-        figure, value = next(iter(model.metrics.items()))
-        facts = {"model": model.name, "version": model.version, "trained_on": model.trained_on, figure: value}
-        rows.append({**facts, "why": row["reason"]})
+        facts = {"model": row["model"], "version": row["version"], "trained_on": "", "why": row["reason"]}
+        try:
+            model = platform.models.load(row["model"], row["version"])
+            figure, value = next(iter(model.metrics.items()))
+            rows.append({**facts, "trained_on": model.trained_on, "figure": figure, "value": value})
+        except AlmanacError as failure:
+            rows.append({**facts, "why": str(failure)})
     return rows
 
 
@@ -91,9 +94,10 @@ def explained(platform: Platform, systems: Sequence[str], prediction: str) -> di
     Raises:
         NotYetError: none did.
     """
-    for inference in (import_module(f"shared.systems.{system}.inference") for system in systems):
-        key = inference.PREDICTIONS.key[0]
-        if prediction in set(platform.features.read(inference.PREDICTIONS, columns=[key])[key]):
+    for system in systems:
+        table = import_module(f"shared.systems.{system}.tables").PREDICTIONS
+        if prediction in set(platform.features.read(table, columns=[table.key[0]])[table.key[0]]):
+            inference = import_module(f"shared.systems.{system}.inference")
             found: dict[str, Any] = inference.explain(platform, prediction)
             return found
     raise NotYetError(f"no prediction is called {prediction!r}; `almanac table` lists the tables, *_predictions too")

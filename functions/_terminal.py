@@ -133,4 +133,6 @@ def _plain(value: object) -> object:
         return [_plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if type(value).__name__ in ("NAType", "NaTType"):  # pandas' blanks, without importing pandas
+        return None
     return value.item() if hasattr(value, "item") else value

@@ -8,7 +8,7 @@ On Modal:  modal run -m functions.iris::daily; modal deploy -m functions.iris
 
 from typing import Any
 
-from functions._modal import Service, call, image, opened
+from functions._modal import Service, image
 
 service = Service("iris")
 app = service.app
@@ -23,7 +23,7 @@ def backfill(source: str = "", day: str = "") -> dict[str, Any]:
     from shared.runs import run_stage
     from shared.systems.iris import sources
 
-    with opened() as platform:
+    with service.opened() as platform:
         report = run_stage(platform, "iris.backfill", lambda _: sources.backfill(platform, source), day=day or "today")
     return report.to_dict()
 
@@ -35,7 +35,7 @@ def train(origins: str = "reference", day: str = "") -> dict[str, Any]:
     from shared.systems.iris.training import Plan, train
 
     plan = Plan(origins=tuple(origins.split(",")))
-    with opened() as platform:
+    with service.opened() as platform:
         report = run_stage(platform, "iris.train", lambda run: train(platform, run, plan), day=day or "today")
     return report.to_dict()
 
@@ -51,24 +51,40 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
     from shared.runs import Report, Run, run_stage
     from shared.systems.iris import inference, monitoring, sources
 
-    with opened() as platform:
+    sources.must_be_a_day(count, drift)
+    with service.opened() as platform:
 
         def one_day(run: Run) -> Report:
-            rows = sources.fetch(platform, run, count, drift) + inference.predict(platform, run)
-            report = monitoring.score(platform, run)
+            model = inference.serving(platform, run)
+            rows = sources.fetch(platform, run, count, drift) + inference.predict(platform, run, model)
+            report = monitoring.score(platform, run, model)
             notes = [report.note]
-            if why := monitoring.retraining_due(platform, run):
+            if why := monitoring.retraining_due(platform, run, model):
                 notes.append(f"retrained ({why}): {_retrained(run.day.isoformat())}")
+            service.keep()
             return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
 
         return run_stage(platform, "iris.daily", one_day, day=day, until=until).to_dict()
 
 
-def _retrained(day: str) -> str:
-    """Train and return what came of it; a failure has its own row in the ledger and must not fail the day."""
-    from shared.errors import AlmanacError
+@service.stage(serving)
+def rollback(version: int, reason: str, day: str = "") -> dict[str, Any]:
+    """Let an earlier --version serve again from today (or --day) on, until the next promotion; say the --reason."""
+    from shared.runs import Report, Run, run_stage
+    from shared.steps import promotion
 
+    with service.opened() as platform:
+
+        def back(run: Run) -> Report:
+            promotion.rollback(platform, "iris", version, day=run.day, decided_at=run.started_at, reason=reason)
+            return Report(rows=1, model=f"iris v{version}", note=f"rolled back: {reason}")
+
+        return run_stage(platform, "iris.rollback", back, day=day or "today").to_dict()
+
+
+def _retrained(day: str) -> str:
+    """Train and return what came of it; whatever goes wrong there must not fail the day, which is done by now."""
     try:
-        return str(call(train, service.stages["train"], day=day)["note"])
-    except AlmanacError as failure:
+        return str(service.call("train", day=day)["note"])
+    except Exception as failure:  # noqa: BLE001 - of any kind, also from another container
         return f"failed: {failure}"

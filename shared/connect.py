@@ -11,6 +11,7 @@ ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal.py insi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ def open_platform(world: str | None = None, home: Path | None = None) -> Platfor
     if platform != "local":
         raise UsageError(f"ALMANAC_PLATFORM={platform!r} does not exist; there is: local")
     home = home or Path(os.environ.get("ALMANAC_HOME", ".almanac"))
-    return _open_local(home / _world_name(world), world)
+    _world_name(world)
+    return _open_local(home / _store_name(world), world)
 
 
 def machine() -> Machine:
@@ -72,10 +74,16 @@ def _open_local(folder: Path, world: str) -> Platform:
 
 
 def _world_name(world: str) -> str:
-    name = world.split(":", 1)[0]
+    name = world.partition(":")[0]
     if name not in ("demo", "live", "replay") or (name == "replay") != (":" in world):
         raise UsageError(f"ALMANAC_WORLD={world!r} does not exist; there are: demo, live, replay:DIR")
     return name
+
+
+def _store_name(world: str) -> str:
+    """Return the folder of a world's store; each recording has its own."""
+    name, _, recording = world.partition(":")
+    return f"{name}-{hashlib.sha256(recording.encode()).hexdigest()[:8]}" if recording else name
 
 
 def _tracker(features: FeatureStore) -> Tracker:

@@ -39,6 +39,7 @@ RUNS = Table(
         Column("day", "time", about="business date, at 00:00 UTC"),
         Column("started_at", "time"),
         Column("seconds", unit="s", low=0, nullable=True),
+        Column("asked", "flag", about="named by --day, not due"),
         Column("status", "text", allowed=("running", "done", "failed", "lost")),
         Column("rows", "int", low=0),
         Column("report", "text", about="what the stage returned, as JSON"),
@@ -83,6 +84,7 @@ class Run:
     day: date
     started_at: datetime
     code_version: str
+    asked: bool = False
 
     @property
     def until(self) -> datetime:
@@ -126,24 +128,33 @@ def run_stage(platform: Platform, name: str, body: Body, *, day: str = "", until
         _bury_the_dead(platform, system, stage)
         waiting = [last] if day else due(platform, system, stage, last)
         log.info("%d dates due", len(waiting), extra={"due": len(waiting)})
-        runs = (Run(uuid.uuid4().hex[:12], system, stage, one, _now(), code_version()) for one in waiting[:MOST_DATES])
+        runs = (
+            Run(uuid.uuid4().hex[:12], system, stage, one, _now(), code_version(), bool(day))
+            for one in waiting[:MOST_DATES]
+        )
         reports = [_attempt(platform, run, body) for run in runs]
-    return _summed(reports, left=len(waiting) - len(reports)) if reports else _last(platform, system, stage)
+    return _summed(reports, left=len(waiting) - len(reports)) if reports else _last(platform, system, stage, last)
 
 
 def due(platform: Platform, system: str, stage: str, until: date) -> list[date]:
-    """Return the dates up to ``until`` without a success, oldest first, counted from the first success.
+    """Return the dates up to ``until`` without a success, oldest first, counted from the first scheduled success.
 
-    Without any success: ``until`` alone, or in the demo world the month that ends with it, but no date before the
-    system's other stages (backfill, train) had their first success.
+    Without one: from the first date of the last month that was done by name; else ``until`` alone, or in the demo
+    world the month that ends with it, but no date before the system's other stages had their first success.
     """
     runs = ledger(platform, system)
     succeeded = runs[runs["status"] == "done"]
-    done = {moment.date() for moment in succeeded.loc[succeeded["stage"] == stage, "day"]}
-    history = DEMO_DATES if platform.world == "demo" else 0
-    stood_on = succeeded[succeeded["stage"] != stage].groupby("stage")["day"].min()
-    ready = stood_on.max().date() if len(stood_on) else date.min
-    first = min(done) if done else min(until, max(until - timedelta(days=history), ready))
+    mine = succeeded[succeeded["stage"] == stage]
+    done = {moment.date() for moment in mine["day"]}
+    recent = mine[mine["day"] > midnight(until - timedelta(days=MOST_DATES))]
+    begun = mine.loc[~mine["asked"], "day"] if len(mine[~mine["asked"]]) else recent["day"]
+    if len(begun):
+        first = begun.min().date()
+    else:
+        stood_on = succeeded[succeeded["stage"] != stage].groupby("stage")["day"].min()
+        ready = stood_on.max().date() if len(stood_on) else date.min
+        first = max(until - timedelta(days=DEMO_DATES if platform.world == "demo" else 0), ready)
+    first = min(first, until)
     dates = [first + timedelta(days=offset) for offset in range((until - first).days + 1)]
     return [one for one in dates if one not in done]
 
@@ -196,16 +207,17 @@ def cost_usd(seconds: float, on: Machine) -> float:
     """
     if on.where != "modal":
         return 0.0
-    a_second = on.cpu_cores * CPU_CORE_USD_S + on.memory_gib * MEMORY_GIB_USD_S + GPU_USD_S.get(on.gpu, 0.0)
-    return seconds * a_second
+    kind, _, count = on.gpu.partition(":")
+    gpus = GPU_USD_S[kind] * int(count or 1) if kind else 0.0
+    return seconds * (on.cpu_cores * CPU_CORE_USD_S + on.memory_gib * MEMORY_GIB_USD_S + gpus)
 
 
 @cache
 def code_version() -> str:
-    """Return a hash of the ``shared`` package's sources: the same in the repository and in a Modal container."""
+    """Return a hash of the ``shared`` package's sources but its pages: the same here and in a Modal container."""
     home = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(home.rglob("*.py")):
+    for path in sorted(path for path in home.rglob("*.py") if "pages" not in path.parts):
         digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -226,7 +238,7 @@ def _attempt(platform: Platform, run: Run, body: Body) -> Report:
 
 def _enter(platform: Platform, run: Run, status: str, seconds: float, **facts: object) -> None:
     on = machine()
-    known = {name: getattr(run, name) for name in ("run_id", "system", "stage", "started_at", "code_version")}
+    known = {name: getattr(run, name) for name in ("run_id", "system", "stage", "asked", "started_at", "code_version")}
     costs = {"seconds": seconds, "machine": on.where, "cost_usd": cost_usd(seconds, on)}
     row = {**_facts(Report()), "error": None, **known, "day": midnight(run.day), "status": status, **costs, **facts}
     platform.features.write(RUNS, pd.DataFrame([row]))
@@ -254,10 +266,12 @@ def _summed(reports: list[Report], left: int) -> Report:
     )
 
 
-def _last(platform: Platform, system: str, stage: str) -> Report:
-    """Return what the newest date's run reported, with no rows: nothing was due."""
+def _last(platform: Platform, system: str, stage: str, until: date) -> Report:
+    """Return what the newest run of a date up to ``until`` reported, with no rows: nothing was due."""
     runs = ledger(platform, system, stage)
-    newest = runs[runs["status"] == "done"].sort_values(["day", "started_at"]).iloc[-1]
+    newest = (
+        runs[(runs["status"] == "done") & (runs["day"] <= midnight(until))].sort_values(["day", "started_at"]).iloc[-1]
+    )
     return replace(Report(**json.loads(newest["report"])), rows=0, note="nothing is due")
 
 

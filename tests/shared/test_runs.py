@@ -65,9 +65,25 @@ def test_a_hole_before_the_newest_success_is_due_too(live):
     assert [day.day for day in waiting] == [2, 3, 5]
 
 
+def test_a_date_of_long_ago_asked_for_by_name_makes_nothing_else_due(live):
+    run_stage(live, "tide.daily", noted([]), day="2015-01-01")
+    assert due(live, "tide", "daily", TODAY) == [TODAY]
+
+
+def test_a_date_far_ahead_does_not_hide_today(platform):
+    run_stage(platform, "tide.daily", noted([]), until="2199-01-01")
+    assert due(platform, "tide", "daily", TODAY) == [TODAY]
+
+
+def test_a_store_ahead_of_the_date_asked_for_reports_that_date(live):
+    for day in ("2026-11-01", "2026-11-02"):
+        run_stage(live, "tide.daily", lambda run: Report(metrics={"day": run.day.day}), until=day)
+    assert run_stage(live, "tide.daily", noted([]), until="2026-11-01").metrics == {"day": 1}
+
+
 def test_one_run_catches_up_31_dates_and_says_how_many_are_left(live):
     seen = []
-    run_stage(live, "tide.daily", noted(seen), day="2026-09-01")
+    run_stage(live, "tide.daily", noted(seen), until="2026-09-01")
     report = run_stage(live, "tide.daily", noted(seen), until="2026-10-10")
     assert len(seen) == 32
     assert seen[-1] == "2026-10-02"
@@ -150,6 +166,7 @@ def test_an_hour_on_an_a10_costs_what_the_price_table_says_and_ones_own_machine_
         3600 * (0.0000131 + 2 * 0.00000222 + 0.000306)
     )
     assert cost_usd(3600, Machine()) == 0
+    assert cost_usd(1, Machine("modal", gpu="A10:2")) == pytest.approx(2 * 0.000306)
 
 
 def test_a_run_on_modal_is_priced_in_the_ledger(live, monkeypatch):

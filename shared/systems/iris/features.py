@@ -34,9 +34,9 @@ def labelled(
     return known.sort_values("flower_id", ignore_index=True)
 
 
-def unpredicted(platform: Platform, until: datetime) -> pd.DataFrame:
+def unpredicted(platform: Platform, until: datetime, as_of: int | None = None) -> pd.DataFrame:
     """Return synthetic flowers picked before ``until`` with no prediction, or with one made from other measures."""
-    flowers = platform.features.read(FLOWERS, until=until)
+    flowers = platform.features.read(FLOWERS, until=until, as_of=as_of)
     fresh = flowers[flowers["origin"] == "synthetic"]
     fresh = fresh.assign(input_hash=fingerprint(fresh))
     made = platform.features.read(PREDICTIONS, columns=["flower_id", "input_hash"], until=until)

@@ -22,17 +22,21 @@ if TYPE_CHECKING:
     from shared.runs import Run
 
 
-def predict(platform: Platform, run: Run) -> int:
-    """Predict every flower picked by the run's date and not yet predicted; return how many.
+def serving(platform: Platform, run: Run) -> ModelVersion:
+    """Return the model that serves on the run's date.
 
     Raises:
-        NotYetError: no model serves yet.
+        NotYetError: none does yet.
     """
+    return champion(platform, MODEL, until=run.until)
+
+
+def predict(platform: Platform, run: Run, model: ModelVersion) -> int:
+    """Predict every flower picked by the run's date and not yet predicted; return how many."""
     store_version = platform.features.version()
-    fresh = unpredicted(platform, run.until)
+    fresh = unpredicted(platform, run.until, as_of=store_version)
     if fresh.empty:
         return 0
-    model = champion(platform, MODEL, until=run.until)
     predictions = stamp(classify(model, fresh), run, model, store_version)
     return platform.features.write(PREDICTIONS, predictions).rows
 
@@ -66,15 +70,14 @@ def explain(platform: Platform, flower_id: str) -> dict[str, Any]:
     if made.empty:
         raise NotYetError(f"no prediction is called {flower_id!r}; `almanac table iris_predictions` lists them")
     row = made.iloc[0]
-    flowers = platform.features.read(FLOWERS)
-    flower = flowers[flowers["flower_id"] == flower_id]
+    flower, where = _input(platform, flower_id, int(row["store_version"]))
     model = platform.models.load(str(row["model"]), int(row["model_version"]))
     again = classify(model, flower).iloc[0]
     runs = ledger(platform)
     run = runs[runs["run_id"] == row["run_id"]].to_dict("records")
     return {
         "prediction": row.to_dict(),
-        "input": flower[list(MEASURES)].iloc[0].to_dict(),
+        "input": {**flower[list(MEASURES)].iloc[0].to_dict(), "read_from": where},
         "model": {"name": model.name, "version": model.version, "trained_on": model.trained_on, **model.metrics},
         "run": run[0] if run else {},
         "made again": {
@@ -83,3 +86,12 @@ def explain(platform: Platform, flower_id: str) -> dict[str, Any]:
             "prediction_exactly_the_same": all(row[name] == again[name] for name in again.index),
         },
     }
+
+
+def _input(platform: Platform, flower_id: str, version: int) -> tuple[pd.DataFrame, str]:
+    """Return the flower as it stood when it was predicted, or as it stands now where that is no longer kept."""
+    try:
+        flowers, where = platform.features.read(FLOWERS, as_of=version), f"store version {version}"
+    except NotYetError:
+        flowers, where = platform.features.read(FLOWERS), f"the newest rows, as version {version} is no longer kept"
+    return flowers[flowers["flower_id"] == flower_id], where

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from shared.runs import Report, midnight
+from shared.runs import Report, ledger, midnight
 from shared.steps import scoring
 from shared.steps.drift import drift
 from shared.steps.intervals import mean_set_size, set_coverage
-from shared.steps.promotion import champion
 from shared.systems.iris.features import labelled
 from shared.systems.iris.tables import LABELS, MEASURES, MODEL, MONITORING, PREDICTIONS, VARIETIES
 
 if TYPE_CHECKING:
-    from shared.ports import Platform
+    from shared.ports import ModelVersion, Platform
     from shared.runs import Run
 
 WINDOW_DAYS = 30
-OLDEST_DAYS = 28  # a champion older than this is trained anew
-REST_DAYS = 7  # between two trainings for drift: the reference rarely changes faster
+OLDEST_DAYS = 28  # between two trainings, when nothing else calls for one
+REST_DAYS = 7  # between two trainings, whatever calls
+GROWN_BY = 0.1  # share of new labelled flowers that calls for one
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,16 @@ def watch(platform: Platform, since: date, until: date, known_by: datetime | Non
     )
 
 
-def score(platform: Platform, run: Run) -> Report:
+def score(platform: Platform, run: Run, serving: ModelVersion) -> Report:
     """Write the figures of the WINDOW_DAYS that end with the run's date; return the accuracy beside its baseline."""
     seen = watch(platform, run.day - timedelta(days=WINDOW_DAYS - 1), run.day, known_by=run.until)
-    serving = champion(platform, MODEL, until=run.until)
     shares = {"accuracy": seen.accuracy, "coverage": seen.coverage}
     rows = [{"figure": name, "value": s.value, "low": s.low, "high": s.high} for name, s in shares.items()]
     rows[0] |= {
         "baseline": seen.majority,
         "alarm": seen.accuracy.count > 0 and seen.accuracy.high < serving.metrics["accuracy_low"],
     }
-    rows[1] |= {"alarm": seen.coverage.count > 0 and seen.coverage.high < 0.9}
+    rows[1] |= {"alarm": seen.coverage.count > 0 and seen.coverage.high < serving.signature["coverage"]}
     rows += [{"figure": "set_size", "value": seen.set_size}]
     rows += [{"figure": "calibration_error", "value": scoring.expected_calibration_error(seen.calibration)}]
     rows += [
@@ -110,16 +109,21 @@ def score(platform: Platform, run: Run) -> Report:
     )
 
 
-def retraining_due(platform: Platform, run: Run) -> str:
+def retraining_due(platform: Platform, run: Run, serving: ModelVersion) -> str:
     """Return why a new model should be trained on the run's date, '' when it should not."""
-    serving = champion(platform, MODEL, until=run.until)
-    newest = platform.models.load(MODEL, platform.models.versions(MODEL)[-1])
-    age, rested = ((run.day - date.fromisoformat(model.trained_on)).days for model in (serving, newest))
+    trained = ledger(platform, "iris", "train")
+    days = trained.loc[(trained["status"] == "done") & (trained["day"] <= midnight(run.day)), "day"]
+    rested = (midnight(run.day) - days.max()).days if len(days) else OLDEST_DAYS
+    if rested < REST_DAYS:
+        return ""
+    known, learned = len(labelled(platform, run.until)), int(serving.signature["rows"])
+    if known >= (1 + GROWN_BY) * learned:
+        return f"{known} labelled flowers, and v{serving.version} learned from {learned}"
     if rested >= OLDEST_DAYS:
-        return f"v{serving.version} is {age} days old"
+        return f"the last training was {rested} days ago"
     figures = platform.features.read(MONITORING, since=midnight(run.day), until=run.until)
     alarms = figures.loc[figures["alarm"], "figure"].tolist()
-    return f"alarm: {', '.join(alarms)}" if alarms and rested >= REST_DAYS else ""
+    return f"alarm: {', '.join(alarms)}" if alarms else ""
 
 
 def _majority(reference: pd.DataFrame, known: pd.DataFrame) -> float:

@@ -3,14 +3,15 @@
     backfill: reference ──► iris_flowers, iris_labels
     fetch:    draw(day) ──► iris_flowers         identify, a day later ──► iris_labels
 
-A synthetic flower depends on its id alone (``2026-11-20-1``): the same date gives the same flower on any machine.
+A synthetic flower depends on its id (``2026-11-20-1``) and on the reference flowers alone: the same date gives the same
+flower on any machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime, timedelta
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 
 from shared.errors import NotYetError, SourceError, UsageError
 from shared.runs import Report, midnight
-from shared.steps.files import pick, read_table
+from shared.steps.files import name_of, pick, read_table
 from shared.steps.synthetic import ClassCopula
 from shared.systems.iris.tables import FLOWERS, LABELS, MEASURES, VARIETIES
 
@@ -34,12 +35,11 @@ PETALS = ("petal_length", "petal_width")
 def backfill(platform: Platform, source: str = "") -> Report:
     """Store the reference flowers and their labels; return how many rows were new."""
     flowers, labels = reference(platform, source)
-    written = [platform.features.write(table, rows) for table, rows in ((FLOWERS, flowers), (LABELS, labels))]
-    refused = sum(one.quarantined for one in written)
-    note = f"{refused} rows refused: see `almanac table {FLOWERS.quarantine.name}`" if refused else ""
-    return Report(
-        rows=sum(one.rows for one in written), metrics={"flowers": len(flowers)}, headline="flowers", note=note
-    )
+    fit, refused = FLOWERS.check(flowers)
+    known = labels[labels["flower_id"].isin(fit["flower_id"])]  # a flower that is refused gets no label either
+    written = [platform.features.write(table, rows) for table, rows in ((FLOWERS, flowers), (LABELS, known))]
+    note = f"{len(refused)} rows refused: see `almanac table {FLOWERS.quarantine.name}`" if len(refused) else ""
+    return Report(rows=sum(one.rows for one in written), metrics={"flowers": len(fit)}, headline="flowers", note=note)
 
 
 def fetch(platform: Platform, run: Run, count: int = 1, drift_cm: float = 0.0) -> int:
@@ -55,8 +55,7 @@ def reference(platform: Platform, source: str = "") -> tuple[pd.DataFrame, pd.Da
         SourceError: a column is missing, a value is no number, or a variety is none of the three.
     """
     rows = pick(read_table(source, platform.web), _NAMES, source) if source else platform.corpora.read("iris")
-    where = source or "iris"
-    prefix = "".join(c if c.isalnum() else "-" for c in PurePath(where).stem.lower()) if source else "fisher"
+    where, prefix = (name_of(source), _prefix(source)) if source else ("iris", "fisher")
     flowers = pd.DataFrame({name: _numbers(rows[name], name, where) for name in MEASURES})
     flowers["flower_id"] = [f"{prefix}-{number:04d}" for number in range(1, len(rows) + 1)]
     varieties = rows["variety"].astype(str).str.strip().str.lower().str.removeprefix("iris-").to_numpy()
@@ -67,16 +66,25 @@ def reference(platform: Platform, source: str = "") -> tuple[pd.DataFrame, pd.Da
     return flowers.assign(picked_at=FISHER, origin="reference")[FLOWERS.names], labels[LABELS.names]
 
 
-def draw(copula: ClassCopula, day: date, count: int = 1, drift_cm: float = 0.0) -> pd.DataFrame:
-    """Return the ``count`` flowers of ``day``, measured to 0.1 cm; ``drift_cm`` is added to both petal measures.
+def must_be_a_day(count: int, drift_cm: float) -> None:
+    """Refuse what no day may bring.
 
     Raises:
-        UsageError: the count or the drift is beyond what a day may bring.
+        UsageError: the count or the drift is out of bounds.
     """
     if not 1 <= count <= MOST_A_DAY or not abs(drift_cm) <= 10:
         raise UsageError(
             f"a day brings 1 to {MOST_A_DAY} flowers, drifted by at most 10 cm; got {count}, {drift_cm} cm"
         )
+
+
+def draw(copula: ClassCopula, day: date, count: int = 1, drift_cm: float = 0.0) -> pd.DataFrame:
+    """Return the ``count`` flowers of ``day``, measured to 0.1 cm; ``drift_cm`` is added to both petal measures.
+
+    Raises:
+        UsageError: the count or the drift is out of bounds.
+    """
+    must_be_a_day(count, drift_cm)
     drawn = [_flower(copula, f"{day.isoformat()}-{number}") for number in range(1, count + 1)]
     flowers = pd.DataFrame(drawn).assign(picked_at=midnight(day), origin="synthetic")
     flowers[[*PETALS]] = (flowers[[*PETALS]] + drift_cm).clip(lower=0.1).round(1)
@@ -114,6 +122,13 @@ _NAMES = {
     **{name: (name,) for name in MEASURES},
     "variety": ("variety", "species", "class", "target", "label"),
 }
+
+
+def _prefix(source: str) -> str:
+    """Return what the ids of a source's flowers begin with: its name, and a hash of its place without any query."""
+    place = source.split("?")[0] if "://" in source else str(Path(source).resolve())
+    name = "".join(c if c.isalnum() else "-" for c in PurePath(place).stem.lower())[:40]
+    return f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:4]}"
 
 
 def _numbers(values: pd.Series, name: str, where: str) -> pd.Series:

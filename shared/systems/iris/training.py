@@ -87,10 +87,11 @@ def train(platform: Platform, run: Run, plan: Plan | None = None) -> Report:
     compared = {name: compare(family, rows, plan) for name, family in FAMILIES.items()}
     chosen = min(compared, key=lambda name: float(compared[name]["loss"].mean()))
     held_out = compared[chosen].groupby("flower_id").mean(numeric_only=True)
-    model = _register(platform, run, rows, _Choice(chosen, held_out, _figures(rows, plan, chosen)), plan)
-    verdict = _judge(platform, run, model, rows, held_out)
-    platform.tracker.log(run.run_id, {"family": chosen, **_params(plan)}, dict(model.metrics), model.folder)
-    realism = _realism(rows[rows["origin"] == "reference"], plan)
+    choice = _Choice(chosen, held_out, _figures(rows, plan, chosen))
+    realism = _realism(labelled(platform, run.until), plan)
+    verdict = _judged(platform, run, rows, held_out)
+    model = _register(platform, run, rows, choice, plan)
+    promotion.record(platform, model, verdict, day=run.day, decided_at=run.started_at, run_id=run.run_id)
     compared["predecessor: nearest_neighbours_2"] = compare(PREDECESSOR, rows, plan)
     return Report(
         rows=len(rows),
@@ -178,29 +179,36 @@ def _register(platform: Platform, run: Run, rows: pd.DataFrame, choice: _Choice,
         "threshold": conformal_quantile(scores, plan.coverage),
         "coverage": plan.coverage,
         "family": choice.family,
+        "rows": len(rows),
         "ranges_cm": {name: [float(rows[name].min()), float(rows[name].max())] for name in MEASURES},
     }
     with tempfile.TemporaryDirectory() as folder:
         to_folder(fitted, rows, Path(folder))
         choice.held_out.reset_index()[["flower_id", "loss", *VARIETIES]].to_parquet(Path(folder) / "held_out.parquet")
+        platform.tracker.log(run.run_id, {"family": choice.family, **_params(plan)}, metrics, Path(folder))
         trained = {"code_version": run.code_version, "run_id": run.run_id, "trained_on": run.day.isoformat()}
         return platform.models.save(NewModel(MODEL, Path(folder), metrics, signature, **trained))
 
 
-def _judge(
-    platform: Platform, run: Run, model: ModelVersion, rows: pd.DataFrame, held_out: pd.DataFrame
-) -> promotion.Verdict:
-    """Compare with the majority baseline and the champion on the same held-out flowers; write the verdict."""
+def _judged(platform: Platform, run: Run, rows: pd.DataFrame, held_out: pd.DataFrame) -> promotion.Verdict:
+    """Return the verdict against the majority baseline and the champion, on the same held-out flowers."""
     shares = rows["variety"].value_counts(normalize=True)
     always = pd.Series(-np.log(shares[rows["variety"]].to_numpy()), index=pd.Index(rows["flower_id"], name="flower_id"))
     try:
-        serving = promotion.champion(platform, MODEL, until=run.until)
-        champion = pd.read_parquet(serving.folder / "held_out.parquet").set_index("flower_id")["loss"]
+        champion = _champion_losses(promotion.champion(platform, MODEL, until=run.until), rows)
     except NotYetError:
         champion = None
-    verdict = promotion.judge(held_out["loss"], {"majority": always}, champion)
-    promotion.record(platform, model, verdict, day=run.day, decided_at=run.started_at, run_id=run.run_id)
-    return verdict
+    return promotion.judge(held_out["loss"], {"majority": always}, champion)
+
+
+def _champion_losses(serving: ModelVersion, rows: pd.DataFrame) -> pd.Series:
+    """Return the champion's loss on each flower it had not learned from: out of fold, or simply new to it."""
+    held_out: pd.Series = pd.read_parquet(serving.folder / "held_out.parquet").set_index("flower_id")["loss"]
+    new = rows[~rows["flower_id"].isin(held_out.index)].set_index("flower_id")
+    if new.empty:
+        return held_out
+    said = class_probabilities(serving.folder / "model.onnx", _inputs(new))
+    return pd.concat([held_out, log_loss(pd.DataFrame(said, columns=list(VARIETIES), index=new.index), new["variety"])])
 
 
 def _realism(rows: pd.DataFrame, plan: Plan) -> dict[str, float]:

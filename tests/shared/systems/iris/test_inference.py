@@ -16,6 +16,11 @@ def run_of(day):
     return Run("r1", "iris", "daily", date.fromisoformat(day), datetime.now(UTC), "c0de")
 
 
+def predict(platform, day):
+    run = run_of(day)
+    return inference.predict(platform, run, inference.serving(platform, run))
+
+
 def test_every_synthetic_flower_is_predicted_once_and_no_reference_flower(iris):
     made = iris.features.read(PREDICTIONS)
     flowers = iris.features.read(FLOWERS)
@@ -46,7 +51,7 @@ def test_a_prediction_names_model_run_code_and_store(iris):
 
 def test_predicting_again_changes_nothing(iris):
     before = iris.features.read(PREDICTIONS)
-    assert inference.predict(iris, run_of("2026-10-20")) == 0
+    assert predict(iris, "2026-10-20") == 0
     pd.testing.assert_frame_equal(iris.features.read(PREDICTIONS), before)
 
 
@@ -54,15 +59,15 @@ def test_a_flower_measured_anew_is_predicted_anew(iris):
     flowers = iris.features.read(FLOWERS)
     last = flowers[flowers["flower_id"] == "2026-10-20-1"]
     iris.features.write(FLOWERS, last.assign(petal_length=6.0, petal_width=2.2))
-    assert inference.predict(iris, run_of("2026-10-20")) == 1
+    assert predict(iris, "2026-10-20") == 1
     assert iris.features.read(PREDICTIONS)["predicted"].iloc[-1] == "virginica"
 
 
 def test_flowers_of_later_dates_are_not_seen(iris):
     copula = sources.fit_copula(iris)
     iris.features.write(FLOWERS, sources.draw(copula, date(2026, 10, 25)))
-    assert inference.predict(iris, run_of("2026-10-24")) == 0
-    assert inference.predict(iris, run_of("2026-10-25")) == 1
+    assert predict(iris, "2026-10-24") == 0
+    assert predict(iris, "2026-10-25") == 1
 
 
 def test_the_label_of_a_flower_plays_no_part_in_its_prediction(iris):
@@ -78,7 +83,7 @@ def test_without_a_model_the_sentence_names_the_stage(platform):
     sources.backfill(platform)
     sources.fetch(platform, run_of("2026-10-20"))
     with pytest.raises(NotYetError, match="almanac run iris train"):
-        inference.predict(platform, run_of("2026-10-20"))
+        predict(platform, "2026-10-20")
 
 
 def test_every_prediction_explains_itself_and_is_made_again_exactly(iris):
@@ -93,9 +98,29 @@ def test_every_prediction_explains_itself_and_is_made_again_exactly(iris):
         assert told["run"]["status"] == "done"
 
 
+def test_flowers_predicted_together_are_made_again_one_by_one_exactly(iris):
+    iris.features.write(FLOWERS, sources.draw(sources.fit_copula(iris), date(2026, 10, 21), count=40, drift_cm=0.8))
+    assert predict(iris, "2026-10-21") == 40
+    for number in range(1, 41):
+        assert inference.explain(iris, f"2026-10-21-{number}")["made again"]["prediction_exactly_the_same"]
+
+
+def test_an_explanation_reads_the_flower_as_it_stood_when_it_was_predicted(iris):
+    iris.features.write(FLOWERS, sources.draw(sources.fit_copula(iris), date(2026, 10, 21)))
+    predict(iris, "2026-10-21")
+    flowers = iris.features.read(FLOWERS)
+    iris.features.write(FLOWERS, flowers[flowers["flower_id"] == "2026-10-21-1"].assign(petal_length=6.0))
+    told = inference.explain(iris, "2026-10-21-1")
+    assert told["input"]["read_from"].startswith("store version")
+    assert told["made again"]["prediction_exactly_the_same"]
+
+
 def test_an_explanation_says_when_the_input_has_changed_since(iris):
     flowers = iris.features.read(FLOWERS)
-    iris.features.write(FLOWERS, flowers[flowers["flower_id"] == "2026-10-20-1"].assign(petal_length=6.0))
+    for day in range(40):  # until the version it was made from is no longer kept
+        iris.features.write(
+            FLOWERS, flowers[flowers["flower_id"] == "2026-10-20-1"].assign(petal_length=6.0 + day / 10)
+        )
     made_again = inference.explain(iris, "2026-10-20-1")["made again"]
     assert (made_again["input_unchanged"], made_again["prediction_exactly_the_same"]) == (False, False)
 

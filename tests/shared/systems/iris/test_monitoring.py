@@ -7,7 +7,7 @@ import pytest
 from functions.iris import service
 from shared.runs import Run, midnight
 from shared.steps.promotion import champion
-from shared.systems.iris import monitoring
+from shared.systems.iris import monitoring, sources
 from shared.systems.iris.tables import LABELS, MONITORING, PREDICTIONS, VARIETIES
 
 
@@ -70,11 +70,28 @@ def test_drifted_petals_sound_the_alarm_and_call_for_a_new_model(iris):
     assert "shift:sepal_width" not in alarmed
 
 
+def due(platform, day):
+    return monitoring.retraining_due(platform, run_of(day), champion(platform, "iris"))
+
+
+def test_a_training_of_an_earlier_date_by_hand_does_not_call_for_another(iris):
+    service.stages["train"](day="2026-09-01")
+    assert due(iris, "2026-10-20") == ""
+
+
+def test_many_new_labelled_flowers_call_for_a_new_model(iris, tmp_path):
+    flower = "5.1,3.5,1.4,0.2,setosa\n"
+    path = tmp_path / "garden.csv"
+    path.write_text("sepal_length,sepal_width,petal_length,petal_width,variety\n" + flower * 20)
+    sources.backfill(iris, str(path))
+    assert due(iris, "2026-10-20") == "170 labelled flowers, and v1 learned from 150"
+
+
 def test_a_model_older_than_four_weeks_is_trained_anew_and_not_every_day_after(iris):
-    assert monitoring.retraining_due(iris, run_of("2026-10-28")) == ""
-    assert monitoring.retraining_due(iris, run_of("2026-10-29")) == "v1 is 28 days old"
+    assert due(iris, "2026-10-28") == ""
+    assert due(iris, "2026-10-29") == "the last training was 28 days ago"
     service.stages["train"](day="2026-10-29")
-    assert monitoring.retraining_due(iris, run_of("2026-10-30")) == ""
+    assert due(iris, "2026-10-30") == ""
     assert champion(iris, "iris").version == 2
 
 
