@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MAX_REDIRECTS = 10
-MAX_WAIT_S = 60.0  # an address that asks for more patience than this gets one more try, then an error
+MAX_WAIT_S = 60.0  # the longest wait between two tries, also for an address that asks for more
 BACK_OFF = wait_exponential(multiplier=1, max=MAX_WAIT_S)  # 1, 2, 4, 8 … s; no jitter, so runs repeat exactly
 AGAIN = frozenset({429, 500, 502, 503, 504})
 

@@ -16,6 +16,7 @@ import pytest
 from functions import iris as service_file
 from shared.connect import open_platform
 from shared.runs import RUNS
+from shared.steps.promotion import PROMOTIONS
 from shared.systems.iris.tables import FLOWERS, LABELS, MONITORING, PREDICTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def test_daily_before_training_names_the_stage_and_leaves_a_failed_row():
 
 def test_a_month_old_model_is_trained_anew_by_daily(iris):
     report = STAGES["daily"](until="2026-10-29")
-    assert report["note"].startswith("retrained (v1 is 28 days old): promoted")
+    assert report["note"].startswith("retrained (the last training was 28 days ago): promoted")
     assert iris.models.versions("iris") == [1, 2]
     made = iris.features.read(PREDICTIONS).set_index("flower_id")["model_version"]
     STAGES["daily"](until="2026-10-30")
@@ -115,6 +116,44 @@ def test_killed_at_50_random_moments_the_next_run_completes_without_loss_or_dupl
     assert {name: rows.equals(calm[name]) for name, rows in survived.items()} == dict.fromkeys(calm, True)
     assert kills >= 40
     assert (runs["status"] == "lost").sum() >= 10, "the kills came too late to hit a run"
+
+
+@pytest.mark.slow
+def test_first_days_killed_at_random_moments_end_as_one_that_was_not(tmp_path, monkeypatch):
+    """From an empty store: kills hit the making of the store, backfill, training, promotion and the first dates."""
+    chance = random.Random(4)
+    for moment in sorted(chance.uniform(0.5, 9) for _ in range(8)):
+        day = start_day()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            day.wait(timeout=moment)
+        day.kill()
+        day.wait()
+    assert start_day().wait() == 0
+    survived, runs = tables(open_platform()), open_platform().features.read(RUNS)
+    champions = open_platform().features.read(PROMOTIONS)
+    monkeypatch.setenv("ALMANAC_HOME", str(tmp_path / "calm"))
+    assert start_day().wait() == 0
+    calm = tables(open_platform())
+    assert {name: rows.equals(calm[name]) for name, rows in survived.items()} == dict.fromkeys(calm, True)
+    assert (runs["status"] == "lost").any()
+    assert champions["version"].is_unique
+
+
+@pytest.mark.slow
+def test_two_first_days_at_once_fill_and_train_once():
+    both = [start_day(), start_day()]
+    assert [day.wait() for day in both] == [0, 0]
+    platform = open_platform()
+    runs = platform.features.read(RUNS)
+    done = runs[runs["status"] == "done"].groupby("stage")["day"].agg(["size", "nunique"])
+    assert done.loc["backfill"].tolist() == [1, 1]
+    assert done.loc["daily"].tolist() == [31, 31]
+    assert (platform.features.read(FLOWERS)["origin"] == "synthetic").sum() == 31
+
+
+def start_day():
+    words = [sys.executable, "-m", "functions", "day", "--day", "2026-10-31"]
+    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def kill_daily_runs(count, until):

@@ -34,6 +34,7 @@ class LocalRegistry:
         home.mkdir(parents=True, exist_ok=True)
         beside = home / f".new-{uuid.uuid4().hex}"
         shutil.copytree(model.folder, beside / "files")
+        _sweep(home, beside)
         facts = {**asdict(model), "folder": None, "files": hashes}
         (beside / "model.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
         for path in (path for path in beside.rglob("*") if path.is_file()):
@@ -76,6 +77,13 @@ class LocalRegistry:
         if not name.isidentifier():
             raise SchemaError(f"a model's name is an identifier, not {name!r}")
         return self._folder / name
+
+
+def _sweep(home: Path, beside: Path) -> None:
+    """Remove what savers killed more than an hour ago left behind."""
+    for left in home.glob(".new-*"):
+        if left.stat().st_mtime < beside.stat().st_mtime - 3600:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -208,7 +208,9 @@ def _champion_losses(serving: ModelVersion, rows: pd.DataFrame) -> pd.Series:
     if new.empty:
         return held_out
     said = class_probabilities(serving.folder / "model.onnx", _inputs(new))
-    return pd.concat([held_out, log_loss(pd.DataFrame(said, columns=list(VARIETIES), index=new.index), new["variety"])])
+    fresh = log_loss(pd.DataFrame(said, columns=list(VARIETIES), index=new.index), new["variety"])
+    losses: pd.Series = pd.concat([held_out, fresh])
+    return losses
 
 
 def _realism(rows: pd.DataFrame, plan: Plan) -> dict[str, float]:

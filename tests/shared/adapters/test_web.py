@@ -217,7 +217,7 @@ def test_the_wait_that_an_address_asks_for_is_kept_up_to_a_minute(site, live, sl
 
 def test_a_silent_address_is_given_up_on_and_asked_again(site, slept):
     site.pages["/slow"] = [("silence", {}, b""), GOOD]
-    with closing(HttpWeb(live_transport(), timeout_s=0.05, sleep=slept.append)) as web:
+    with closing(HttpWeb(live_transport(), timeout_s=0.5, sleep=slept.append)) as web:
         assert web.get(site.home + "/slow").body == b"up again"
     assert slept == [1]
 

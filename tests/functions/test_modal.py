@@ -1,0 +1,112 @@
+"""The apps on a Modal control plane, with the real `modal` command: deployed, run, fired, killed and retried.
+
+Modal's client has no local mode, so these tests need a control plane on loopback: set ALMANAC_TEST_MODAL_ENGINE to its
+script, which takes --port and --state and answers POST /fire/APP/FUNCTION on the port after.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+
+from shared.connect import open_platform
+from shared.runs import RUNS
+from shared.systems.iris.tables import PREDICTIONS
+
+ROOT = Path(__file__).parents[2]
+ENGINE = os.environ.get("ALMANAC_TEST_MODAL_ENGINE", "")
+MODAL = str(Path(sys.executable).parent / "modal")
+TODAY = datetime.now(UTC).date()
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not ENGINE, reason="no Modal control plane: set ALMANAC_TEST_MODAL_ENGINE to its script"),
+]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """Start the control plane; return the environment that the client needs and the admin address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, ENGINE, "--port", str(port), "--state", str(tmp_path_factory.mktemp("engine"))]
+    admin = f"http://127.0.0.1:{port + 1}"
+    ours = {"MODAL_SERVER_URL": f"http://127.0.0.1:{port}", "MODAL_TOKEN_ID": "ak-x", "MODAL_TOKEN_SECRET": "as-x"}
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_until(lambda: httpx.get(f"{admin}/state").status_code == 200)
+    yield {**os.environ, **ours, "MODAL_CONFIG_PATH": os.devnull}, admin
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_until(holds, seconds=60):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if holds():
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"not within {seconds} s")
+
+
+def modal(engine, *words):
+    ran = subprocess.run([MODAL, *words], cwd=ROOT, env=engine[0], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def volume(engine, tmp_path, monkeypatch):
+    """The platform as it lies on iris's volume now."""
+    target = tmp_path / f"volume{len(list(tmp_path.iterdir()))}"
+    target.mkdir()
+    modal(engine, "volume", "get", "almanac-iris", "demo", str(target), "--force")
+    monkeypatch.setenv("ALMANAC_HOME", str(target))
+    return open_platform()
+
+
+def run_daily_and_kill_its_container(engine):
+    words = [MODAL, "run", "-m", "functions.iris::daily"]
+    with subprocess.Popen(words, cwd=ROOT, env=engine[0], stdout=subprocess.PIPE, text=True) as killed:
+        lines = iter(killed.stdout.readline, "")
+        assert any("iris daily" in line for line in lines)  # it is among its dates now
+        subprocess.run(["pkill", "-KILL", "-f", "modal._container_entrypoint"], check=True)
+        rest = "".join(lines)
+    assert killed.returncode == 0, rest
+
+
+def test_iris_deploys_runs_fires_retrains_and_survives_a_kill(engine, tmp_path, monkeypatch):
+    first = TODAY - timedelta(days=30)
+    modal(engine, "deploy", "-m", "functions.iris")
+    deployed = {f["fn"]: f for f in json.loads(httpx.get(f"{engine[1]}/state").text)["functions"]}
+    assert "15 6 * * *" in deployed["daily"]["schedule"]
+    assert "Europe/Amsterdam" in deployed["daily"]["schedule"]
+    assert deployed["train"]["volumes"] == {"/almanac": "almanac-iris"}
+    modal(engine, "run", "-m", "functions.iris::backfill", "--day", str(first))
+    modal(engine, "run", "-m", "functions.iris::train", "--day", str(first))
+
+    run_daily_and_kill_its_container(engine)
+    after = volume(engine, tmp_path, monkeypatch)
+    runs = after.features.read(RUNS)
+    done = runs[(runs["stage"] == "daily") & (runs["status"] == "done")]
+    assert sorted(done["day"].dt.date.unique()) == [first + timedelta(days=n) for n in range(31)]
+    assert (runs["machine"] == "modal").all()
+    assert (done["cost_usd"] > 0).all()
+    assert after.models.versions("iris") == [1, 2], "at 28 days daily called train, in a container of its own"
+    predictions = after.features.read(PREDICTIONS)
+    assert len(predictions) == 31
+
+    httpx.post(f"{engine[1]}/fire/iris/daily")
+    time.sleep(5)
+    pd.testing.assert_frame_equal(volume(engine, tmp_path, monkeypatch).features.read(PREDICTIONS), predictions)
