@@ -48,7 +48,7 @@ def fingerprint(flowers: pd.DataFrame) -> list[str]:
     """Return a hash of each flower's measures, so that a prediction can name exactly what went in.
 
     >>> fingerprint(pd.DataFrame([[5.1, 3.5, 1.4, 0.2]], columns=list(MEASURES)))
-    ['79de5d2ba2e1']
+    ['13781c975fc4']
     """
     rows = flowers[list(MEASURES)].itertuples(index=False, name=None)
     return [hashlib.sha256(repr(tuple(map(float, row))).encode()).hexdigest()[:12] for row in rows]
