@@ -97,11 +97,6 @@ def show(*values: object) -> list[Any]:
     return [gr.update(visible=True), probabilities, words, draw_flower(flower, answer["predicted"]), provenance(model)]
 
 
-def show_typical(variety: str) -> list[Any]:
-    """Return the measurements of a typical flower, and the answer for it."""
-    return [*TYPICAL_CM[variety], *show(*TYPICAL_CM[variety])]
-
-
 def _identify(*values: object) -> tuple[ModelVersion, dict[str, float], pd.Series]:
     flower = measured(*values)
     model = champion(open_platform(), MODEL)
@@ -165,9 +160,9 @@ with gr.Blocks(title="Iris", analytics_enabled=False) as demo:
     asking = {"fn": show_safely, "inputs": sliders, "outputs": [trouble, *answers], "preprocess": False, **quiet}
     gr.on([slider.input for slider in sliders], trigger_mode="always_last", **asking)
     gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking)
+    # Read anew once the sliders are set, after whatever was still being answered: the last answer is the button's.
     for one, button in buttons.items():
-        shown_typical = shown(partial(show_typical, one), [gr.skip()] * (len(sliders) + len(answers)))
-        button.click(shown_typical, None, [trouble, *sliders, *answers], **quiet)
+        button.click(partial(TYPICAL_CM.get, one), None, sliders, **quiet).then(**asking)
     gr.api(answered(iris_predict))
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ at once get two numbers. Loading checks every hash and refuses types that could 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -82,8 +83,9 @@ class LocalRegistry:
 def _sweep(home: Path, beside: Path) -> None:
     """Remove what savers killed more than an hour ago left behind."""
     for left in home.glob(".new-*"):
-        if left.stat().st_mtime < beside.stat().st_mtime - 3600:
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another saver has just renamed it
+            if left.stat().st_mtime < beside.stat().st_mtime - 3600:
+                shutil.rmtree(left)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
