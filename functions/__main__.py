@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -60,6 +61,13 @@ def service(system: str) -> Service:
     return found
 
 
+@cli.callback()
+def everywhere(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; stands anywhere.")] = False,
+) -> None:
+    """Carry the option that every command takes; ``main`` looks for it."""
+
+
 @cli.command()
 def day(
     day: Annotated[str, typer.Option(help="Do as if it were this date (2026-11-20); today unless told.")] = "",
@@ -80,6 +88,9 @@ def day(
     else:
         world = "simulated world" if platform.world == "demo" else f"{platform.world} world"
         terminal.say_table(f"{day or 'today'}, {world}", rows, _DAY_COLUMNS)
+        for row in rows:
+            say = terminal.say_error if row["status"] == "failed" else terminal.say
+            say(f"{row['system']}: {row['note']}") if row["note"] else None
         terminal.screen.print(
             "\nSee them: almanac open      Look inside: almanac status, almanac table iris_predictions"
         )
@@ -100,9 +111,12 @@ def status(as_json: AsJson = False) -> None:
         return
     if not found["runs"]:
         raise NotYetError("nothing has run yet; start with `almanac day`")
+    errors = [f"{row['system']} {row['stage']}: {row['error']}" for row in found["runs"] if row.pop("error")]
     for title, rows in found.items():
         terminal.say_table(title.capitalize(), rows)
         terminal.screen.print()
+    for sentence in errors:
+        terminal.say(sentence)
 
 
 @cli.command()
@@ -118,6 +132,8 @@ def table(  # noqa: PLR0913 - options of one command
     from functions._status import describe, read_table
     from shared.connect import open_platform
 
+    if csv and as_json:
+        raise UsageError("--csv and --json are two ways to print; choose one")
     platform = open_platform()
     if not name:
         described = describe(platform)
@@ -163,6 +179,9 @@ def open_space(
     found = sorted(path.parent.name for path in (ROOT / "spaces").glob("*/app.py"))
     if space not in found:
         raise UsageError(f"there is no page {space!r}; there are: {', '.join(found)}")
+    with socket.socket() as asked:
+        if asked.connect_ex(("127.0.0.1", port)) == 0:
+            raise UsageError(f"port {port} is taken by another program; choose one with --port")
     terminal.screen.print(f"http://127.0.0.1:{port} (stop with Ctrl-C)")
     app = ROOT / "spaces" / space / "app.py"
     command = [sys.executable, "-P", str(app)]  # -P: a folder called spaces must not be on the path
@@ -179,16 +198,25 @@ def main(words: list[str] | None = None) -> None:
     except (UsageError, _WRONG_WORDS) as failure:
         sentence = getattr(failure, "format_message", failure.__str__)().rstrip(".")
         if sentence:  # empty when the help text was printed instead
-            terminal.say_error(f"{sentence}. `almanac --help` shows how")
+            _say_failure(f"{sentence}. `almanac --help` shows how", given)
         sys.exit(2)
+    except BrokenPipeError:  # whoever reads our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as failure:
         if debug:
             raise
         known = isinstance(failure, AlmanacError)
-        terminal.say_error(str(failure) if known else f"{type(failure).__name__}: {failure} (--debug shows where)")
+        _say_failure(str(failure) if known else f"{type(failure).__name__}: {failure} (--debug shows where)", given)
         sys.exit(1)
+
+
+def _say_failure(sentence: str, words: list[str]) -> None:
+    terminal.say_error(sentence)
+    if "--json" in words:
+        terminal.say_json({"error": sentence})
 
 
 def _run(words: list[str]) -> int:
@@ -230,10 +258,18 @@ def _as_command(name: str, stage: Callable[..., dict[str, Any]]) -> Callable[...
 
     shown = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
     signature = inspect.signature(stage, eval_str=True)
-    parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()), shown]
+    parameters = [*map(_as_option, signature.parameters.values()), shown]
     command.__signature__ = signature.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def _as_option(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return the parameter as an option, also where it has no default: a stage has no positional words."""
+    named = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    if parameter.default is not inspect.Parameter.empty:
+        return named
+    return named.replace(annotation=Annotated[parameter.annotation, typer.Option(f"--{parameter.name}")])
 
 
 def _day_of(platform: Platform, name: str, one: Service, until: str) -> dict[str, object]:
@@ -265,7 +301,7 @@ def _prepare(platform: Platform, name: str, one: Service, until: str) -> None:
                 one.stages[stage](day=first[0].isoformat())
 
 
-_DAY_COLUMNS = ("system", "status", "rows", "figure", "value", "baseline", "model", "seconds", "note")
+_DAY_COLUMNS = ("system", "status", "rows", "figure", "value", "baseline", "model", "seconds")
 
 if __name__ == "__main__":
     main()

@@ -60,7 +60,8 @@ def champions(platform: Platform) -> list[dict[str, object]]:
         try:
             model = platform.models.load(row["model"], row["version"])
             figure, value = next(iter(model.metrics.items()))
-            rows.append({**facts, "trained_on": model.trained_on, "figure": figure, "value": value})
+            why = facts.pop("why")
+            rows.append({**facts, "trained_on": model.trained_on, "figure": figure, "value": value, "why": why})
         except AlmanacError as failure:
             rows.append({**facts, "why": str(failure)})
     return rows
@@ -83,6 +84,8 @@ def read_table(platform: Platform, name: str, *, since: str, until: str, as_of: 
     tables = {table.name: table for table in platform.features.tables()}
     if name not in tables:
         raise UsageError(f"there is no table {name!r}; there are: {', '.join(tables) or 'none yet, run `almanac day`'}")
+    if since and until and since > until:
+        raise UsageError(f"--since {since} is after --until {until}")
     first = midnight(parse_day(since, "demo")) if since else None
     last = midnight(parse_day(until, "demo") + timedelta(days=1)) if until else None
     return platform.features.read(tables[name], since=first, until=last, as_of=_version(as_of))

@@ -17,8 +17,8 @@ from rich.table import Table
 
 PIPE_WIDTH = 160  # columns, where the output is no terminal
 
-screen = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-errors = Console(stderr=True)
+screen = Console(width=None if sys.stdout and sys.stdout.isatty() else PIPE_WIDTH, emoji=False)
+errors = Console(stderr=True, emoji=False)
 
 
 def say_json(value: object) -> None:
@@ -28,7 +28,10 @@ def say_json(value: object) -> None:
 
 def say_table(title: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
     """Print rows as a table, numbers to the right; columns that do not fit the terminal are named below it."""
-    names = list(columns or (rows[0] if rows else ()))
+    if not rows:
+        screen.print(f"{title}: nothing here" if title else "nothing here", markup=False, highlight=False)
+        return
+    names = list(columns or rows[0])
     cells = {name: [_cell(row.get(name)) for row in rows] for name in names}
     widths = {name: max(len(name), *map(len, cells[name]), 0) + 2 if name != names[-1] else 24 for name in names}
     shown = [name for place, name in enumerate(names) if sum(widths[n] for n in names[: place + 1]) <= screen.width]
@@ -56,7 +59,12 @@ def say_report(name: str, report: Mapping[str, Any]) -> None:
     if rows:
         say_table("", rows, ("figure", "value", "baseline"))
     if report["note"]:
-        screen.print(report["note"], markup=False, highlight=False)
+        say(report["note"])
+
+
+def say(sentence: str) -> None:
+    """Print a line as it is."""
+    screen.print(_escaped(sentence), highlight=False, soft_wrap=True)
 
 
 def say_error(sentence: str) -> None:
@@ -87,20 +95,24 @@ def progress(what: str) -> Iterator[None]:
 
 
 class _OnLog(logging.Handler):
-    """Moves the bar: a record with ``due`` starts it, every other one is a date done."""
+    """Moves the bar: a record with ``due`` begins a stage, every other one is a date done; stages may be nested."""
 
     def __init__(self, bar: Progress, what: str) -> None:
         super().__init__()
         self._bar = bar
-        self._what = what
         self._task = bar.add_task(what, total=None)
+        self._stages: list[list[int]] = []  # [dates due, dates done], the innermost last
 
     def emit(self, record: logging.LogRecord) -> None:
         due = getattr(record, "due", None)
         if due is not None:
-            self._bar.reset(self._task, total=due, description=f"{self._what}: {record.getMessage()}")
-        else:
-            self._bar.update(self._task, advance=1, description=f"{self._what}: {record.getMessage()}")
+            self._stages.append([due, 0])
+        elif self._stages:
+            self._stages[-1][1] += 1
+            while len(self._stages) > 1 and self._stages[-1][1] >= self._stages[-1][0]:
+                self._stages.pop()
+        total, done = self._stages[-1]
+        self._bar.update(self._task, total=total, completed=done, description=record.getMessage())
 
 
 def _cell(value: object) -> str:
@@ -123,7 +135,8 @@ def _cell(value: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+    """Return the text without what a terminal, or rich, would act upon."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).replace("[", r"\[")
 
 
 def _plain(value: object) -> object:

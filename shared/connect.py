@@ -46,9 +46,12 @@ def open_platform(world: str | None = None, home: Path | None = None) -> Platfor
     platform = os.environ.get("ALMANAC_PLATFORM", "local")
     if platform != "local":
         raise UsageError(f"ALMANAC_PLATFORM={platform!r} does not exist; there is: local")
-    home = home or Path(os.environ.get("ALMANAC_HOME", ".almanac"))
+    home = home or Path(os.environ.get("ALMANAC_HOME") or ".almanac")
     _world_name(world)
-    return _open_local(home / _store_name(world), world)
+    try:
+        return _open_local(home / _store_name(world), world)
+    except OSError as cause:
+        raise UsageError(f"the store in ALMANAC_HOME={home} cannot be opened: {cause}") from cause
 
 
 def machine() -> Machine:

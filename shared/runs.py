@@ -53,6 +53,7 @@ RUNS = Table(
     about="The ledger: one row a run of a stage.",
 )
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 MOST_DATES = 31  # that one run catches up
 DEMO_DATES = 30  # before the first run: the demo world did not begin today
 
@@ -122,12 +123,14 @@ def run_stage(platform: Platform, name: str, body: Body, *, day: str = "", until
         UsageError: a date is not ISO, or lies in a future that the world does not have.
         AlmanacError: whatever the body raised; its ledger row says "failed" and the date stays due.
     """
+    if day and until:
+        raise UsageError("--day names one date, --until the last of those that are due; give one of the two")
     last = parse_day(day or until, platform.world)
     system, stage = name.split(".")
     with platform.features.lock(name, wait_s=600):
         _bury_the_dead(platform, system, stage)
         waiting = [last] if day else due(platform, system, stage, last)
-        log.info("%d dates due", len(waiting), extra={"due": len(waiting)})
+        log.info("%s %s: %d due", system, stage, len(waiting), extra={"due": len(waiting)})
         runs = (
             Run(uuid.uuid4().hex[:12], system, stage, one, _now(), code_version(), bool(day))
             for one in waiting[:MOST_DATES]
@@ -186,9 +189,11 @@ def parse_day(text: str, world: str) -> date:
     """
     today = _now().date()
     try:
-        day = date.fromisoformat(text) if text not in ("", "today") else today
+        day = datetime.strptime(text, "%Y-%m-%d").date() if text not in ("", "today") else today  # noqa: DTZ007
     except ValueError as cause:
         raise UsageError(f"{text!r} is not a date; write it as {today}") from cause
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise UsageError(f"{day} is out of range; a date lies between {FIRST_YEAR} and {LAST_YEAR}")
     if day > today and world != "demo":
         raise UsageError(f"{day} is in the future; the {world} world ends with {today}")
     return day

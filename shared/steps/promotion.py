@@ -133,6 +133,10 @@ def champion(platform: Platform, name: str, *, until: datetime | None = None) ->
     rows = _decisions(platform, name, until)
     serving = rows[rows["verdict"].isin(SERVING)]
     if serving.empty:
+        later = _decisions(platform, name, None)
+        since = later.loc[later["verdict"].isin(SERVING), "day"].min()
+        if not pd.isna(since):
+            raise NotYetError(f"no version of {name} served then; the first did on {since:%Y-%m-%d}")
         raise NotYetError(f"no version of {name} serves yet; run `almanac run {name} train`")
     return platform.models.load(name, int(serving["version"].iloc[-1]))
 
@@ -146,7 +150,9 @@ def rollback(  # noqa: PLR0913 - a row of the history has six facts
         NotYetError: the registry holds no such version.
         UsageError: that version was rejected.
     """
-    platform.models.load(name, version)
+    trained_on = platform.models.load(name, version).trained_on
+    if trained_on and day.isoformat() < trained_on:
+        raise UsageError(f"version {version} of {name} was trained on {trained_on}, so it cannot serve on {day}")
     rows = _decisions(platform, name, None)
     judged = rows[rows["version"] == version]
     if not judged.empty and judged["verdict"].iloc[-1] == "rejected":

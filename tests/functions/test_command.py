@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from functions import _terminal as terminal
 from functions.__main__ import main
 
 ROOT = Path(__file__).parents[2]
@@ -130,6 +131,13 @@ def test_explain_traces_a_prediction_and_makes_it_again(almanac, iris_home):
         (["table", "tulips"], 2, "no table 'tulips'"),
         (["table", "runs", "--as-of", "then"], 2, "--as-of"),
         (["table", "runs", "--since", "then"], 2, "not a date"),
+        (["table", "runs", "--since", "2026-11-22", "--until", "2026-11-21"], 2, "is after"),
+        (["table", "runs", "--until", "9999-12-31"], 2, "out of range"),
+        (["table", "runs", "--as-of", "99999999"], 1, "the newest is"),
+        (["table", "runs", "--csv", "--json"], 2, "choose one"),
+        (["run", "iris", "daily", "--day", "20261120"], 2, "not a date"),
+        (["run", "iris", "daily", "--day", "2026-10-01", "--until", "2026-10-02"], 2, "one of the two"),
+        (["run", "iris", "daily", "--day", "2026-09-01"], 1, "the first did on 2026-10-01"),
         (["explain", "2099-01-01-1"], 1, "no prediction is called"),
         (["open", "tulips"], 2, "no page 'tulips'"),
     ],
@@ -137,7 +145,8 @@ def test_explain_traces_a_prediction_and_makes_it_again(almanac, iris_home):
 def test_wrong_use_gets_one_sentence_an_exit_code_and_changes_nothing(almanac, iris, words, code, said):
     tables = {table.name: iris.features.read(table) for table in iris.features.tables() if table.name != "runs"}
     ended, out, err = almanac(*words)
-    assert (ended, out) == (code, "")
+    assert ended == code
+    assert out == "" or "--json" in words
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert "Traceback" not in err
@@ -160,6 +169,43 @@ def test_a_failed_system_is_a_row_of_the_day_and_exit_code_1(almanac, iris_home)
 def test_an_empty_store_says_what_to_do(almanac):
     assert almanac("status")[2].strip().endswith("start with `almanac day`")
     assert "almanac day" in almanac("table", "iris_flowers")[2]
+
+
+def test_a_version_goes_back_to_serving_by_an_option_and_says_why(almanac, iris_home):
+    almanac("run", "iris", "train", "--day", "2026-10-20")
+    code, _, _ = almanac(
+        "run", "iris", "rollback", "--version", "1", "--reason", "v2 smells [bold]\x1b[2J", "--day", "2026-10-21"
+    )
+    (champion,) = json.loads(almanac("status", "--json")[1])["champions"]
+    assert (code, champion["version"]) == (0, 1)
+    assert "\x1b" not in almanac("status")[1]
+    code, _, said = almanac("run", "iris", "rollback", "--version", "1", "--reason", "x", "--day", "2026-09-01")
+    assert (code, "cannot serve on 2026-09-01" in said) == (2, True)
+
+
+def test_a_failure_is_json_too_when_json_was_asked_for(almanac, iris_home):
+    code, out, err = almanac("table", "tulips", "--json")
+    assert code == 2
+    assert "no table 'tulips'" in json.loads(out)["error"]
+    assert "no table 'tulips'" in err
+
+
+def test_a_failed_day_says_why_however_narrow_the_terminal(almanac, iris_home, monkeypatch):
+    monkeypatch.setattr(terminal.screen, "width", 60)
+    (iris_home / "demo" / "models" / "iris" / "1" / "files" / "model.onnx").write_bytes(b"broken")
+    code, _, err = almanac("day", "--day", "2026-10-21")
+    assert code == 1
+    assert "train again" in err
+
+
+def test_no_rows_are_said_to_be_none(almanac, iris_home):
+    assert "nothing here" in almanac("table", "iris_flowers", "--since", "2027-01-01")[1]
+
+
+def test_open_says_when_its_port_is_taken(almanac):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, _, err = almanac("open", "iris", "--port", str(taken.getsockname()[1]))
+    assert (code, "is taken" in err) == (2, True)
 
 
 def test_debug_shows_where_an_error_came_from(almanac):

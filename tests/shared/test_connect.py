@@ -13,6 +13,15 @@ def test_without_any_setting_it_is_the_demo_world_in_the_folder_almanac(tmp_path
     assert (tmp_path / ".almanac" / "demo" / "manifest.db").exists()
 
 
+@pytest.mark.parametrize("home", ["a file", "/proc/nowhere", "x" * 300])
+def test_a_home_that_cannot_be_says_so(tmp_path, monkeypatch, home):
+    (tmp_path / "a file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALMANAC_HOME", home)
+    with pytest.raises(UsageError, match="ALMANAC_HOME"):
+        open_platform()
+
+
 def test_each_world_has_its_own_store(tmp_path):
     for world in ("demo", "live"):
         open_platform(world=world, home=tmp_path)

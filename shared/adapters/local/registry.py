@@ -47,7 +47,10 @@ class LocalRegistry:
         if not home.is_dir():
             there = f"versions {self.versions(name)}" if self.versions(name) else "no version yet"
             raise NotYetError(f"model {name!r} has {there}, not {version}; run its train stage")
-        facts = json.loads((home / "model.json").read_text())
+        try:
+            facts = json.loads((home / "model.json").read_text())
+        except (OSError, ValueError) as cause:
+            raise UnsafeFileError(f"model {name!r} v{version}: its model.json cannot be read; train again") from cause
         found = _hashes(home / "files")
         changed = sorted(name for name in {*found, *facts["files"]} if found.get(name) != facts["files"].get(name))
         if changed:

@@ -192,9 +192,14 @@ class LocalStore:
         with self._manifest.reading() as connection:
             known, horizon = manifest.declared(connection, table)
             version = _version_at(connection, as_of)
-            parts = manifest.live(connection, table, version)
+            parts, newest = manifest.live(connection, table, version), _newest(connection)
         if known is not None and known.names != table.names:
-            raise SchemaError(f"{table.name} v{table.version} holds {known.names}; the code asks for {table.names}")
+            raise SchemaError(
+                f"{table.name} v{table.version} in {self._folder} holds {known.names}, and the code asks for "
+                f"{table.names}: it is older than the code; move the folder away and run `almanac day`"
+            )
+        if version is not None and version > newest:
+            raise NotYetError(f"there is no version {version} yet; the newest is {newest}")
         if version is not None and version < horizon:
             raise NotYetError(
                 f"{table.name}: version {version} is no longer kept; the oldest readable one is {horizon}"

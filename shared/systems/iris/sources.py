@@ -119,7 +119,7 @@ def unlabelled(platform: Platform, until: datetime) -> pd.DataFrame:
 
 
 _NAMES = {
-    **{name: (name,) for name in MEASURES},
+    **{name: (name, f"{name}_cm") for name in MEASURES},
     "variety": ("variety", "species", "class", "target", "label"),
 }
 
@@ -137,7 +137,7 @@ def _numbers(values: pd.Series, name: str, where: str) -> pd.Series:
     if bad.any():
         row = int(np.flatnonzero(bad.to_numpy())[0])
         raise SourceError(
-            f"{where}: {name} is {values.iloc[row]!r} in row {row + 1}; every flower needs a number in cm"
+            f"{where}: {name} is {str(values.iloc[row])!r} in row {row + 1}; every flower needs a number in cm"
         )
     return numbers.astype(float)
 

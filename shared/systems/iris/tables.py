@@ -55,11 +55,11 @@ MONITORING = Table(
     (
         Column("day", "time"),
         Column("figure", "text", about="accuracy, coverage, set_size, calibration_error, shift:<measure>"),
+        Column("alarm", "flag"),
         Column("value", nullable=True),
         Column("low", nullable=True, about="lower end of the 95 % interval"),
         Column("high", nullable=True),
         Column("baseline", nullable=True, about="the same figure of always guessing the commonest variety"),
-        Column("alarm", "flag"),
     ),
     key=("day", "figure"),
     event_time="day",

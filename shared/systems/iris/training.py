@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from shared.errors import BackendError, MissingExtraError, NotYetError, UsageError
+from shared.errors import BackendError, MissingExtraError, NotYetError, UnsafeFileError, UsageError
 from shared.ports import NewModel
 from shared.runs import Report
 from shared.steps import promotion
@@ -196,7 +196,7 @@ def _judged(platform: Platform, run: Run, rows: pd.DataFrame, held_out: pd.DataF
     always = pd.Series(-np.log(shares[rows["variety"]].to_numpy()), index=pd.Index(rows["flower_id"], name="flower_id"))
     try:
         champion = _champion_losses(promotion.champion(platform, MODEL, until=run.until), rows)
-    except NotYetError:
+    except (NotYetError, UnsafeFileError):  # one whose files were damaged cannot serve, so it does not count
         champion = None
     return promotion.judge(held_out["loss"], {"majority": always}, champion)
 
@@ -255,10 +255,11 @@ def _row(name: str, results: pd.DataFrame, chosen: str) -> dict[str, Any]:
 
 
 def _must_suffice(rows: pd.DataFrame, plan: Plan) -> None:
-    counts = rows["variety"].value_counts().reindex(VARIETIES, fill_value=0)
-    if counts.min() < 2 * plan.folds:
+    different = rows.loc[~pd.Series(fingerprint(rows), index=rows.index).duplicated(), "variety"]
+    counts, fewest = different.value_counts().reindex(VARIETIES, fill_value=0), 3 * plan.folds
+    if counts.min() < fewest:
         few = f"{counts.idxmin()} has {counts.min()}"
-        raise NotYetError(f"each variety needs {2 * plan.folds} labelled flowers and {few}; backfill more of them")
+        raise NotYetError(f"each variety needs {fewest} different labelled flowers and {few}; backfill more of them")
 
 
 def _params(plan: Plan) -> dict[str, Any]:

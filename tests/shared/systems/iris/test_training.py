@@ -1,7 +1,6 @@
 """How the classifier is chosen, kept and judged: on real flowers, held out."""
 
 import json
-import shutil
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from shared.errors import BackendError, NotYetError, UsageError
+from shared.errors import BackendError, NotYetError, UnsafeFileError, UsageError
 from shared.runs import Run
 from shared.steps.promotion import PROMOTIONS, champion
 from shared.systems.iris import features, sources, training
@@ -132,7 +131,19 @@ def test_too_few_flowers_of_a_variety_say_so(platform, tmp_path):
         training.train(platform, run_of("2026-10-21"))
 
 
-def test_a_champion_whose_files_were_changed_is_not_compared_with(iris, iris_home):
-    shutil.rmtree(iris_home / "demo" / "models" / "iris" / "1" / "files")
-    with pytest.raises(Exception, match="not the files that were saved"):
-        training.train(iris, run_of("2026-10-21"), Plan(repeats=1))
+@pytest.mark.parametrize("damaged", ["files/model.onnx", "model.json"])
+def test_a_champion_whose_files_were_damaged_is_replaced_by_training_again(iris, iris_home, damaged):
+    (iris_home / "demo" / "models" / "iris" / "1" / damaged).write_bytes(b"{broken")
+    with pytest.raises(UnsafeFileError, match="train again"):
+        champion(iris, "iris")
+    training.train(iris, run_of("2026-10-21"), Plan(repeats=1))
+    assert champion(iris, "iris").version == 2
+
+
+def test_few_or_repeated_flowers_of_a_variety_say_so(platform, tmp_path):
+    path = tmp_path / "same.csv"
+    rows = "5.1,3.5,1.4,0.2,setosa\n6.1,3.0,4.5,1.5,versicolor\n7.1,3.0,5.9,2.1,virginica\n" * 20
+    path.write_text("sepal_length,sepal_width,petal_length,petal_width,variety\n" + rows)
+    sources.backfill(platform, str(path))
+    with pytest.raises(NotYetError, match="needs 15 different labelled flowers and .* has 1;"):
+        training.train(platform, run_of("2026-10-21"))
