@@ -193,7 +193,7 @@ def parse_day(text: str, world: str) -> date:
     except ValueError as cause:
         raise UsageError(f"{text!r} is not a date; write it as {today}") from cause
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise UsageError(f"{day} is out of range; a date lies between {FIRST_YEAR} and {LAST_YEAR}")
+        raise UsageError(f"{day} is too long ago or too far ahead; a date lies between {FIRST_YEAR} and {LAST_YEAR}")
     if day > today and world != "demo":
         raise UsageError(f"{day} is in the future; the {world} world ends with {today}")
     return day
