@@ -82,18 +82,6 @@ def drift_bars(table: pd.DataFrame) -> go.Figure:
     return _layout(figure, title, x={"title": "shift (reference standard deviations)"}, y=y)
 
 
-def probability_bars(probabilities: pd.Series) -> go.Figure:
-    """Return one bar a class (the index), the likeliest on top and coloured."""
-    title = "Probability of each class"
-    if probabilities.empty:
-        return _nothing_yet(title)
-    ranked = probabilities.sort_values(ascending=False)
-    colours = [GREEN, *[BLUE] * (len(ranked) - 1)]
-    bars = go.Bar(x=ranked, y=ranked.index.tolist(), orientation="h", marker_color=colours, texttemplate="%{x:.1%}")
-    x, y = {"title": "probability (%)", **_PERCENT}, {"title": "class", "autorange": "reversed", "showgrid": False}
-    return _layout(go.Figure(bars), title, x=x, y=y)
-
-
 _PERCENT = {"range": [0, 1.02], "tickformat": ".0%"}
 _INKED = {"font_color": INK, "modebar_color": INK, "modebar_activecolor": BLUE}
 

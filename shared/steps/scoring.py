@@ -1,7 +1,7 @@
 """Scores of predictions whose outcome is known, each with how sure we may be of it.
 
     truth, guess ──► accuracy, confusion; majority is the baseline
-    probabilities ─► log_loss, brier: one loss a row, which is what a paired comparison takes
+    probabilities ─► log_loss: one loss a row, which is what a paired comparison takes
                      calibration ──► expected_calibration_error
     hits by time ──► rolling_share: what a monitor draws
 
@@ -111,19 +111,6 @@ def log_loss(probabilities: pd.DataFrame, truth: pd.Series) -> pd.Series:
     """
     given = checked(probabilities)[one_hot(truth, probabilities)]
     return pd.Series(-np.log(given.clip(SMALLEST_PROBABILITY, 1)), index=truth.index, name="log_loss")
-
-
-def brier(probabilities: pd.DataFrame, truth: pd.Series) -> pd.Series:
-    """Return each row's squared distance from the truth, over all classes: 0 to 2 (Brier 1950, MWR 78:1).
-
-    Raises:
-        SchemaError: as ``log_loss``.
-
-    >>> brier(pd.DataFrame({"a": [1.0, 0.5], "b": [0.0, 0.5]}), pd.Series(["a", "b"])).tolist()
-    [0.0, 0.5]
-    """
-    distance = checked(probabilities) - one_hot(truth, probabilities)
-    return pd.Series((distance**2).sum(axis=1), index=truth.index, name="brier")
 
 
 def calibration(confidence: pd.Series, hit: pd.Series, bins: int = 5) -> pd.DataFrame:

@@ -29,11 +29,7 @@ def shifts():
     return charts.drift_bars(drift(BEFORE, AFTER, ["petal", "sepal"]))
 
 
-def chances():
-    return charts.probability_bars(pd.Series({"setosa": 0.1, "versicolor": 0.7, "virginica": 0.2}))
-
-
-ALL = [shares, matrix, curve, shifts, chances]
+ALL = [shares, matrix, curve, shifts]
 
 
 def trace(figure, name):
@@ -96,12 +92,6 @@ def test_a_column_with_too_few_rows_says_so_beside_an_empty_bar():
     assert (list(bar.x), list(bar.text)) == ([0.0], ["too few rows"])
 
 
-def test_the_likeliest_class_is_first_and_coloured():
-    bars = chances().data[0]
-    assert list(bars.y) == ["versicolor", "virginica", "setosa"]
-    assert bars.marker.color[0] != bars.marker.color[1] == bars.marker.color[2]
-
-
 @pytest.mark.parametrize(
     "figure",
     [
@@ -109,7 +99,6 @@ def test_the_likeliest_class_is_first_and_coloured():
         lambda: charts.confusion_heatmap(confusion(pd.Series([], dtype=object), pd.Series([], dtype=object), CLASSES)),
         lambda: charts.calibration_curve(calibration(pd.Series([], dtype=float), pd.Series([], dtype=bool))),
         lambda: charts.drift_bars(drift(BEFORE, AFTER, ["petal"])[:0]),
-        lambda: charts.probability_bars(pd.Series([], dtype=float)),
     ],
 )
 def test_without_rows_a_figure_says_nothing_yet(figure):

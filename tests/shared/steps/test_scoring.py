@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from shared.errors import NotYetError, SchemaError
 from shared.steps.scoring import (
     accuracy,
-    brier,
     calibration,
     confusion,
     expected_calibration_error,
@@ -122,24 +121,18 @@ def test_log_loss_is_0_when_sure_and_right_and_finite_when_sure_and_wrong():
     assert [*losses.index] == [3, 1, 2]
 
 
-def test_brier_is_0_when_sure_and_right_and_2_when_sure_and_wrong():
-    assert brier(SURE_AND_UNSURE, TRUTH).tolist() == pytest.approx([0.0, 0.04 + 0.25 + 0.09, 2.0])
-
-
-@pytest.mark.parametrize("loss", [log_loss, brier])
-def test_the_order_of_the_class_columns_does_not_matter(loss):
+def test_the_order_of_the_class_columns_does_not_matter():
     turned = SURE_AND_UNSURE[["virginica", "setosa", "versicolor"]]
-    pd.testing.assert_series_equal(loss(turned, TRUTH), loss(SURE_AND_UNSURE, TRUTH))
+    pd.testing.assert_series_equal(log_loss(turned, TRUTH), log_loss(SURE_AND_UNSURE, TRUTH))
 
 
 @given(st.floats(0.02, 0.98))
-def test_both_losses_are_lowest_on_average_for_the_true_probability(chance):
+def test_the_loss_is_lowest_on_average_for_the_true_probability(chance):
     offers = np.linspace(0.01, 0.99, 99)
     offered = pd.DataFrame({"yes": offers, "no": 1 - offers})
-    for loss in (log_loss, brier):
-        if_yes, if_no = (loss(offered, pd.Series([label] * 99)) for label in ("yes", "no"))
-        best = offers[(chance * if_yes + (1 - chance) * if_no).idxmin()]
-        assert best == pytest.approx(chance, abs=0.0101)
+    if_yes, if_no = (log_loss(offered, pd.Series([label] * 99)) for label in ("yes", "no"))
+    best = offers[(chance * if_yes + (1 - chance) * if_no).idxmin()]
+    assert best == pytest.approx(chance, abs=0.0101)
 
 
 def test_float32_rounding_above_1_is_forgiven():
@@ -155,7 +148,7 @@ def test_what_is_no_probability_is_refused(wrong):
 
 def test_a_true_class_without_a_probability_is_named():
     with pytest.raises(SchemaError, match="'rose'"):
-        brier(pd.DataFrame({"setosa": [1.0]}), pd.Series(["rose"]))
+        log_loss(pd.DataFrame({"setosa": [1.0]}), pd.Series(["rose"]))
 
 
 def test_calibration_keeps_empty_bins_and_puts_an_edge_in_the_bin_above():
