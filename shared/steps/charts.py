@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 if TYPE_CHECKING:
     import pandas as pd
 
-BLUE, ORANGE, VERMILLION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
+BLUE, ORANGE, VERMILLION = "#0072B2", "#E69F00", "#D55E00"
 BAND = "rgba(0, 114, 178, 0.3)"  # BLUE, thinned
 INK = "#767676"  # contrast 4.5 to white and 4.6 to black: WCAG 2.2 AA on both
 GRID = "rgba(118, 118, 118, 0.25)"
