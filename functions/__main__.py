@@ -66,9 +66,9 @@ def day(
     else:
         world = "simulated world" if platform.world == "demo" else f"{platform.world} world"
         terminal.say_table(f"{day or 'today'}, {world}", rows, _DAY_COLUMNS)
-        for row in rows:
+        for row in (row for row in rows if row["note"]):
             say = terminal.say_error if row["status"] == "failed" else terminal.say
-            say(f"{row['system']}: {row['note']}") if row["note"] else None
+            say(f"{row['system']}: {row['note']}")
         terminal.screen.print(
             "\nSee them: almanac open      Look inside: almanac status, almanac table iris_predictions"
         )
