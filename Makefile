@@ -33,7 +33,7 @@ help:  ## this list
 
 .venv/.run: $(PINS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,explain]"
 	@touch $@
 
 .venv/.dev: $(PINS)

@@ -84,6 +84,13 @@ class Service:
             self._volume.reload()
         return result
 
+    def attempt(self, stage: str, **options: object) -> str:
+        """Run another stage and return its note; whatever goes wrong there must not fail the caller, done by now."""
+        try:
+            return str(self.call(stage, **options)["note"])
+        except Exception as failure:  # noqa: BLE001 - of any kind, also from another container
+            return f"failed: {failure}"
+
 
 def image(*packages: str) -> modal.Image:
     """Return a slim image with what ``shared`` needs and ``packages``, at the versions of constraints.txt."""

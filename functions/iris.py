@@ -60,7 +60,7 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
             report = monitoring.score(platform, run, model)
             notes = [report.note]
             if why := monitoring.retraining_due(platform, run, model):
-                notes.append(f"retrained ({why}): {_retrained(run.day.isoformat())}")
+                notes.append(f"retrained ({why}): {service.attempt('train', day=run.day.isoformat())}")
             service.keep()
             return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
 
@@ -70,21 +70,13 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
 @service.stage(serving)
 def rollback(version: int, reason: str, day: str = "") -> dict[str, Any]:
     """Let an earlier --version serve again from today (or --day) on, until the next promotion; say the --reason."""
-    from shared.runs import Report, Run, run_stage
-    from shared.steps import promotion
+    from shared.runs import run_stage
+    from shared.steps.promotion import rolled_back
 
     with service.opened() as platform:
-
-        def back(run: Run) -> Report:
-            promotion.rollback(platform, "iris", version, day=run.day, decided_at=run.started_at, reason=reason)
-            return Report(rows=1, model=f"iris v{version}", note=f"rolled back: {reason}")
-
-        return run_stage(platform, "iris.rollback", back, day=day or "today").to_dict()
-
-
-def _retrained(day: str) -> str:
-    """Train and return what came of it; whatever goes wrong there must not fail the day, which is done by now."""
-    try:
-        return str(service.call("train", day=day)["note"])
-    except Exception as failure:  # noqa: BLE001 - of any kind, also from another container
-        return f"failed: {failure}"
+        return run_stage(
+            platform,
+            "iris.rollback",
+            lambda run: rolled_back(platform, run, "iris", version, reason),
+            day=day or "today",
+        ).to_dict()

@@ -60,18 +60,19 @@ def machine() -> Machine:
 
 
 def _open_local(folder: Path, world: str) -> Platform:
-    from shared.adapters.corpora import BundledCorpora
+    from shared.adapters.corpora import PublicCorpora
     from shared.adapters.local.registry import LocalRegistry
     from shared.adapters.local.store import LocalStore
 
     locks = os.environ.get("ALMANAC_LOCKS")
+    web, cache = _web(world), None if world == "demo" else folder / "corpora"
     features = LocalStore(folder, now=_now, locks=Path(locks) if locks else folder / "locks")
     return Platform(
         features=features,
         models=LocalRegistry(folder / "models"),
         tracker=_tracker(features),
-        web=_web(world),
-        corpora=BundledCorpora(),
+        web=web,
+        corpora=PublicCorpora(web, cache),
         world=_world_name(world),
     )
 
@@ -114,7 +115,8 @@ def _web(world: str) -> Web:
 
         record, direct = os.environ.get("ALMANAC_RECORD"), live_transport(os.environ.get("HTTPS_PROXY"))
         return HttpWeb(RecordingTransport(direct, Path(record)) if record else direct)
-    from shared.adapters.demo import SIMULATORS, DemoTransport, parse_faults
+    from shared.adapters.demo import DemoTransport, parse_faults
+    from shared.adapters.simulators import SIMULATORS
 
     return HttpWeb(DemoTransport(SIMULATORS, parse_faults(os.environ.get("ALMANAC_FAULTS", ""))))
 

@@ -2,6 +2,7 @@
 
     source ── bytes ── encoding ── separator ── every line checked, plain column names ──► rows ── pick ──► wanted
 
+A source may also be a folder or several places joined by commas: ``files_of`` says which files that means.
 Nothing is guessed that could be wrong unseen: one line with a field too many or too few refuses the whole file.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 import codecs
 import csv
+import hashlib
 import io
 import re
 import unicodedata
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from shared.ports import Web
 
 SEPARATORS = (",", ";", "\t", "|")
+LISTED = 10  # names in a message, at most
 SNIFFED_BYTES = 2**16  # below the longest field that the csv module reads
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 UNMARKED = ("utf-8", "cp1252", "latin-1")  # tried in this order; the last takes any bytes
@@ -96,6 +99,49 @@ def name_of(source: str) -> str:
         return repr(source)
     public = re.sub(r"^[^/]*@", "", re.split(r"[?#]", rest)[0])
     return repr(f"{scheme}://{public}")[1:-1]
+
+
+def files_of(source: str, word: re.Pattern[str]) -> list[str]:
+    """Return the paths and addresses of the files that ``source`` means; ``word`` as in ``word_in``.
+
+    Raises:
+        SourceError: a folder leaves open which of its files are meant.
+    """
+    return [place for part in parts_of(source) for place in (_in_folder(part, word) if _is_folder(part) else [part])]
+
+
+def parts_of(source: str) -> list[str]:
+    """Return the paths and addresses that commas join; a path that itself holds commas is one.
+
+    >>> parts_of("red.csv, https://example.org/white.csv")
+    ['red.csv', 'https://example.org/white.csv']
+    """
+    parts = [source] if _exists(source) else [part.strip() for part in source.split(",")]
+    return [part for part in parts if part]
+
+
+def word_in(place: str, word: re.Pattern[str]) -> str:
+    """Return the one word that a file's name holds, '' for none and for several; ``word``'s first group catches it.
+
+    >>> [word_in(place, re.compile("(ebb|flow)")) for place in ("a/Ebb-1.csv", "ebb-and-flow.csv", "https://flow.org/1")]
+    ['ebb', '', '']
+    """
+    found = {*word.findall(PurePath(place.split("?")[0]).stem.lower())}
+    return found.pop() if len(found) == 1 else ""
+
+
+def prefix_of(*sources: str) -> str:
+    """Return what the ids of a source's rows begin with: its name, and a hash of its place without any query.
+
+    Files that belong together are one source; the same place, however it is written, gives the same prefix.
+
+    >>> prefix_of("https://example.org/My Flowers.csv?token=s3cret")
+    'my-flowers-dc5d'
+    """
+    places = [name_of(one) if "://" in one else str(Path(one).resolve()) for one in sources]
+    stems = "-".join(PurePath(place).stem.lower() for place in places)
+    name = "".join(c if c.isalnum() else "-" for c in stems)[:40]
+    return f"{name}-{hashlib.sha256(','.join(places).encode()).hexdigest()[:4]}"
 
 
 def _squeezed(name: str) -> str:
@@ -198,3 +244,30 @@ def _names(header: list[str], source: str) -> list[str]:
     if len(twice := pd.Index(names)[pd.Index(names).duplicated()]):
         raise SourceError(f"{name_of(source)} has two columns {twice[0]!r}: rename or remove one")
     return names
+
+
+def _in_folder(folder: str, word: re.Pattern[str]) -> list[str]:
+    """Return the CSV files whose names hold a word, no word twice; where no name does, the only CSV file."""
+    files = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() == ".csv" and path.is_file())
+    said = {path: word_in(path.name, word) for path in files}
+    named = [str(path) for path in files if said[path]]
+    if not files:
+        raise SourceError(f"{name_of(folder)} holds no CSV file: give another folder, or a file")
+    if len(named) > len({*said.values()} - {""}) or (not named and len(files) > 1):
+        listed = ", ".join(path.name for path in files[:LISTED])
+        raise SourceError(f"{name_of(folder)} holds {listed}: name the files that you mean, joined by commas")
+    return named or [str(files[0])]
+
+
+def _is_folder(place: str) -> bool:
+    try:
+        return Path(place).is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _exists(place: str) -> bool:
+    try:
+        return Path(place).exists()
+    except (OSError, ValueError):
+        return False

@@ -1,7 +1,10 @@
-"""Sets of labels that hold the true one as often as promised, whatever the classifier: conformal prediction.
+"""Sets and intervals that hold the truth as often as promised, whatever the model: conformal prediction.
 
     held-out probabilities, truth ──► label_scores ──► conformal_quantile ──► a threshold, kept with the model
     new probabilities, threshold ──► label_sets ──► set_coverage, mean_set_size: what a monitor checks
+
+    held-out quantiles, truth ──► quantile_scores ──► conformal_quantile ──► a margin, kept with the model
+    new quantiles, margin ──► low - margin, high + margin ──► interval_coverage
 
 Split conformal (Vovk, Gammerman & Shafer 2005, ch. 4; Angelopoulos & Bates 2021, arXiv:2107.07511, sec. 1): if new rows
 are exchangeable with the scored ones, a set holds the truth with probability at least ``coverage``. With out-of-fold
@@ -12,15 +15,12 @@ scores it is cross-conformal (Vovk 2015, AMAI 74:9): that holds closely in pract
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from shared.errors import NotYetError, SchemaError, UsageError
 from shared.steps.scoring import Share, checked, one_hot, wilson
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def label_scores(probabilities: pd.DataFrame, truth: pd.Series) -> pd.Series:
@@ -70,6 +70,27 @@ def label_sets(probabilities: pd.DataFrame, threshold: float) -> pd.DataFrame:
     given = checked(probabilities)
     held = (1 - given <= threshold) | (given == given.max(axis=1, keepdims=True))
     return pd.DataFrame(held, index=probabilities.index, columns=probabilities.columns)
+
+
+def quantile_scores(low: np.ndarray, high: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return how far each truth lies outside its two predicted quantiles ``[rows]``; negative inside.
+
+    Conformalized quantile regression (Romano, Patterson & Candès 2019, arXiv:1905.03222).
+
+    >>> quantile_scores(np.array([4.0, 4.0]), np.array([6.0, 6.0]), np.array([5.0, 7.5])).tolist()
+    [-1.0, 1.5]
+    """
+    return np.asarray(np.maximum(low - truth, truth - high))
+
+
+def interval_coverage(low: pd.Series, high: pd.Series, truth: pd.Series) -> Share:
+    """Return the share of intervals that hold the truth, ends included; rows meet by index.
+
+    >>> interval_coverage(pd.Series([4.0, 4.0]), pd.Series([6.0, 6.0]), pd.Series([6.0, 7.0])).value
+    0.5
+    """
+    held = (truth >= low) & (truth <= high)
+    return wilson(int(held.sum()), len(truth))
 
 
 def set_coverage(sets: pd.DataFrame, truth: pd.Series) -> Share:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from shared.errors import NotYetError, SchemaError, UsageError
 from shared.ports import ModelVersion, Platform
+from shared.runs import Report, Run
 from shared.tables import Column, Table
 
 SERVING = ("promoted", "rolled_back")
@@ -160,6 +161,12 @@ def rollback(  # noqa: PLR0913 - a row of the history has six facts
     row = {"model": name, "version": version, "decided_at": decided_at, "day": _midnight(day)}
     told = {"verdict": "rolled_back", "reason": reason, "figures": "{}"}
     platform.features.write(PROMOTIONS, pd.DataFrame([{**row, **told, "run_id": ""}]))
+
+
+def rolled_back(platform: Platform, run: Run, name: str, version: int, reason: str) -> Report:
+    """Roll back as a stage does: ``rollback`` from the run's date on, and what came of it as a report."""
+    rollback(platform, name, version, day=run.day, decided_at=run.started_at, reason=reason)
+    return Report(rows=1, model=f"{name} v{version}", note=f"rolled back: {reason}")
 
 
 def _challenge(gap: Interval, tolerance: float, figures: Mapping[str, float]) -> Verdict:

@@ -3,7 +3,7 @@
     truth, guess ──► accuracy, confusion; majority is the baseline
     probabilities ─► log_loss: one loss a row, which is what a paired comparison takes
                      calibration ──► expected_calibration_error
-    hits by time ──► rolling_share: what a monitor draws
+    numbers ──► mean_of: a mean loss and how sure it is; quadratic_kappa: agreement of grades
 
 Rows meet by index: two series whose indexes differ are refused, and so is a blank, which would count as a miss.
 """
@@ -15,7 +15,7 @@ import operator
 from collections import Counter
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ SMALLEST_PROBABILITY = 1e-6
 
 @dataclass(frozen=True)
 class Share:
-    """A share of ``count`` cases, from 0 to 1 (nan of none), and the bounds of its confidence interval."""
+    """A share of ``count`` cases, from 0 to 1 (nan of none), or a mean, and the bounds of its confidence interval."""
 
     value: float
     low: float
@@ -69,7 +69,7 @@ def accuracy(truth: pd.Series, guess: pd.Series) -> Share:
     return wilson(sum(map(operator.eq, truth, guess)), len(truth))
 
 
-def confusion(truth: pd.Series, guess: pd.Series, classes: Sequence[str]) -> pd.DataFrame:
+def confusion(truth: pd.Series, guess: pd.Series, classes: Sequence[Any]) -> pd.DataFrame:
     """Return how often each true class (rows) was guessed as each class (columns): always all of ``classes``.
 
     Raises:
@@ -154,27 +154,42 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     return float(np.average((filled["value"] - filled["confidence"]).abs(), weights=filled["count"]))
 
 
-def rolling_share(hits: pd.Series, days: int) -> pd.DataFrame:
-    """Return ``date, value, low, high, count`` for every calendar day (UTC) from the first hit or miss to the last.
+def quadratic_kappa(truth: pd.Series, guess: pd.Series, grades: Sequence[int]) -> float:
+    """Return how well two gradings agree beyond chance: 1 fully, 0 as by chance; nan where both say one grade only.
 
-    Each row counts the ``days`` days that end with its date; a day without rows is there too, so a gap is seen.
+    A miss counts by its squared distance (Cohen 1968, Psychol. Bull. 70:213).
 
     Raises:
-        SchemaError: the index holds no times, or a value is blank.
+        SchemaError: the indexes differ, a grade is none of ``grades``, or a value is blank.
 
-    >>> seen = pd.Series([True, False], index=pd.to_datetime(["2026-01-01T06:00Z", "2026-01-03T06:00Z"]))
-    >>> rolling_share(seen, days=2)[["value", "count"]].to_numpy().tolist()
-    [[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]]
+    >>> quadratic_kappa(pd.Series([3, 4, 5]), pd.Series([3, 4, 4]), grades=[3, 4, 5])
+    0.6666666666666667
     """
-    if not isinstance(hits.index, pd.DatetimeIndex) or hits.isna().any() or hits.index.hasnans:
-        raise SchemaError("a rolling share needs a time on every row and no blank; index the hits by their event time")
-    if hits.empty:
-        return pd.DataFrame({"date": hits.index, **dict.fromkeys(("value", "low", "high", "count"), np.array([]))})
-    times = hits.index if hits.index.tz is None else hits.index.tz_convert("UTC")
-    daily = hits.astype("int64").groupby(times.floor("D")).agg(["sum", "count"]).asfreq("D", fill_value=0)
-    recent = daily.rolling(days, min_periods=1).sum().round().astype("int64")
-    shares = [asdict(wilson(hit, count)) for hit, count in recent.itertuples(index=False)]
-    return pd.DataFrame(shares).assign(date=daily.index)[["date", "value", "low", "high", "count"]]
+    _must_meet(truth, guess)
+    _must_know({*truth, *guess}, grades)
+    if truth.empty:
+        return math.nan
+    one, other = truth.to_numpy(dtype="float64"), guess.to_numpy(dtype="float64")
+    by_chance = one.var() + other.var() + (one.mean() - other.mean()) ** 2  # mean squared distance of random pairs
+    return math.nan if by_chance == 0 else float(1 - ((one - other) ** 2).mean() / by_chance)
+
+
+def mean_of(losses: pd.Series, confidence: float = 0.95) -> Share:
+    """Return the mean of ``losses`` with its normal interval; rows of one index value count as one (their mean).
+
+    So repeats of a cross-validation, or duplicates indexed by what they have in common, do not make it surer.
+
+    >>> mean_of(pd.Series([1.0, 3.0, 1.0, 3.0]))
+    Share(value=2.0, low=0.868..., high=3.131..., count=4)
+    """
+    if losses.empty:
+        return Share(math.nan, math.nan, math.nan, 0)
+    each = losses.groupby(level=0).agg(["sum", "size"])
+    mean, z = float(losses.mean()), NormalDist().inv_cdf((1 + confidence) / 2)
+    away = each["sum"] - mean * each["size"]  # the ratio estimator's residuals: Cochran 1977, Sampling Techniques, 6.4
+    count = len(each)
+    half = z * math.sqrt(float((away**2).sum()) * count / max(count - 1, 1)) / len(losses)
+    return Share(mean, mean - half, mean + half, count)
 
 
 def checked(probabilities: pd.DataFrame) -> np.ndarray:
@@ -201,7 +216,7 @@ def one_hot(truth: pd.Series, table: pd.DataFrame) -> np.ndarray:
     return np.asarray(truth.to_numpy(dtype=object)[:, None] == classes[None, :], dtype=bool)
 
 
-def _must_know(labels: set[str], classes: Sequence[str] | pd.Index) -> None:
+def _must_know(labels: set[Any], classes: Sequence[Any] | pd.Index) -> None:
     unknown = sorted(labels - {*classes})
     if unknown:
         raise SchemaError(f"{unknown} is none of the classes {[*classes]}; declare it or correct the label")

@@ -59,7 +59,7 @@ class ClassCopula:
             NotYetError: there are no rows.
             SchemaError: a value is blank.
         """
-        _usable(rows, [by, *columns])
+        must_be_whole(rows, [by, *columns])
         groups = {str(label): group[[*columns]] for label, group in rows.groupby(by, observed=True)}
         own = {label: _correlation(group) for label, group in groups.items()}
         pooled = np.sum([own[label] * len(group) for label, group in groups.items()], axis=0) / len(rows)
@@ -111,7 +111,7 @@ def uniform_ranges(rows: pd.DataFrame, by: str, columns: Sequence[str], rng: np.
     >>> uniform_ranges(real, "kind", ["length"], np.random.default_rng(0)).to_numpy().tolist()
     [['a', 1.0], ['a', 1.0]]
     """
-    _usable(rows, [by, *columns])
+    must_be_whole(rows, [by, *columns])
     by_class = rows.groupby(by, observed=True)[[*columns]]
     drawn = rng.uniform(by_class.transform("min"), by_class.transform("max"))
     return pd.DataFrame(drawn, rows.index, [*columns]).assign(**{by: rows[by]})[[by, *columns]]
@@ -144,7 +144,23 @@ def two_sample_auc(real: pd.DataFrame, synthetic: pd.DataFrame, *, seed: int) ->
     return float(roc_auc_score(made, cross_val_predict(forest, rows, made, cv=folds, method="predict_proba")[:, 1]))
 
 
-def _usable(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+def normal_scores(rows: pd.DataFrame) -> np.ndarray:
+    """Return where each value stands in its column, as the normal quantile of its rank ``[rows, columns]``.
+
+    >>> normal_scores(pd.DataFrame({"width": [1.0, 2.0, 90.0]})).round(2).tolist()
+    [[-0.97], [0.0], [0.97]]
+    """
+    ranks = ((rows.rank() - 0.5) / len(rows)).to_numpy()
+    return np.asarray(np.vectorize(NormalDist().inv_cdf)(ranks))
+
+
+def must_be_whole(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse what no generator can learn from.
+
+    Raises:
+        NotYetError: there are no rows.
+        SchemaError: a value is blank.
+    """
     if rows.empty:
         raise NotYetError("there are no real rows to learn from; fill the table first")
     if rows[[*columns]].isna().any(axis=None):
@@ -153,8 +169,7 @@ def _usable(rows: pd.DataFrame, columns: Sequence[str]) -> None:
 
 def _correlation(group: pd.DataFrame) -> np.ndarray:
     """Return the correlation of normal scores ``[columns, columns]``; 0 beside a constant column."""
-    ranks = ((group.rank() - 0.5) / len(group)).to_numpy()
-    scores = np.vectorize(NormalDist().inv_cdf)(ranks)
+    scores = normal_scores(group)
     spread = scores.std(axis=0)
     standard = (scores - scores.mean(axis=0)) / np.where(spread > 0, spread, 1)
     correlation = standard.T @ standard / len(group)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from shared.errors import NotYetError
-from shared.runs import code_version, ledger, stamp
+from shared.runs import stamp
 from shared.steps.intervals import label_sets
 from shared.steps.onnx import class_probabilities
 from shared.steps.promotion import champion
+from shared.steps.tracing import trace
 from shared.systems.iris.features import fingerprint, unpredicted
 from shared.systems.iris.tables import FLOWERS, MEASURES, MODEL, PREDICTIONS, VARIETIES
 
@@ -65,33 +65,4 @@ def explain(platform: Platform, flower_id: str) -> dict[str, Any]:
     Raises:
         NotYetError: there is no prediction for that flower.
     """
-    made = platform.features.read(PREDICTIONS)
-    made = made[made["flower_id"] == flower_id]
-    if made.empty:
-        raise NotYetError(f"no prediction is called {flower_id!r}; `almanac table iris_predictions` lists them")
-    row = made.iloc[0]
-    flower, where = _input(platform, flower_id, int(row["store_version"]))
-    model = platform.models.load(str(row["model"]), int(row["model_version"]))
-    again = classify(model, flower).iloc[0]
-    runs = ledger(platform)
-    run = runs[runs["run_id"] == row["run_id"]].to_dict("records")
-    return {
-        "prediction": row.to_dict(),
-        "input": {**flower[list(MEASURES)].iloc[0].to_dict(), "read_from": where},
-        "model": {"name": model.name, "version": model.version, "trained_on": model.trained_on, **model.metrics},
-        "run": run[0] if run else {},
-        "made again": {
-            "input_unchanged": bool(again["input_hash"] == row["input_hash"]),
-            "code_unchanged": bool(row["code_version"] == code_version()),
-            "prediction_exactly_the_same": all(row[name] == again[name] for name in again.index),
-        },
-    }
-
-
-def _input(platform: Platform, flower_id: str, version: int) -> tuple[pd.DataFrame, str]:
-    """Return the flower as it stood when it was predicted, or as it stands now where that is no longer kept."""
-    try:
-        flowers, where = platform.features.read(FLOWERS, as_of=version), f"store version {version}"
-    except NotYetError:
-        flowers, where = platform.features.read(FLOWERS), f"the newest rows, as version {version} is no longer kept"
-    return flowers[flowers["flower_id"] == flower_id], where
+    return trace(platform, PREDICTIONS, FLOWERS, flower_id, classify, MEASURES)

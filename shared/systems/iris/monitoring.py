@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from shared.runs import Report, ledger, midnight
+from shared.runs import Report, midnight
 from shared.steps import scoring
 from shared.steps.drift import drift
 from shared.steps.intervals import mean_set_size, set_coverage
+from shared.steps.retraining import Policy, reason
+from shared.steps.rolling import rolling_share
 from shared.systems.iris.features import labelled
 from shared.systems.iris.tables import LABELS, MEASURES, MODEL, MONITORING, PREDICTIONS, VARIETIES
 
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
     from shared.runs import Run
 
 WINDOW_DAYS = 30
-OLDEST_DAYS = 28  # between two trainings, when nothing else calls for one
-REST_DAYS = 7  # between two trainings, whatever calls
-GROWN_BY = 0.1  # share of new labelled flowers that calls for one
+POLICY = Policy(oldest_days=28)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def watch(platform: Platform, since: date, until: date, known_by: datetime | Non
     return Monitor(
         outcomes=seen.iloc[::-1],
         confusion=scoring.confusion(known["variety"], known["predicted"], VARIETIES),
-        rolling=scoring.rolling_share(hits, WINDOW_DAYS),
+        rolling=rolling_share(hits, WINDOW_DAYS),
         accuracy=scoring.accuracy(known["variety"], known["predicted"]),
         majority=_majority(reference, known),
         coverage=set_coverage(sets, known["variety"]),
@@ -111,19 +111,9 @@ def score(platform: Platform, run: Run, serving: ModelVersion) -> Report:
 
 def retraining_due(platform: Platform, run: Run, serving: ModelVersion) -> str:
     """Return why a new model should be trained on the run's date, '' when it should not."""
-    trained = ledger(platform, "iris", "train")
-    days = trained.loc[(trained["status"] == "done") & (trained["day"] <= midnight(run.day)), "day"]
-    rested = (midnight(run.day) - days.max()).days if len(days) else OLDEST_DAYS
-    if rested < REST_DAYS:
-        return ""
-    known, learned = len(labelled(platform, run.until)), int(serving.signature["rows"])
-    if known >= (1 + GROWN_BY) * learned:
-        return f"{known} labelled flowers, and v{serving.version} learned from {learned}"
-    if rested >= OLDEST_DAYS:
-        return f"the last training was {rested} days ago"
+    rows = len(labelled(platform, run.until)), int(serving.signature["rows"])
     figures = platform.features.read(MONITORING, since=midnight(run.day), until=run.until)
-    alarms = figures.loc[figures["alarm"], "figure"].tolist()
-    return f"alarm: {', '.join(alarms)}" if alarms else ""
+    return reason(platform, run, POLICY, rows, figures.loc[figures["alarm"], "figure"].tolist())
 
 
 def _majority(reference: pd.DataFrame, known: pd.DataFrame) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime, timedelta
-from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ import pandas as pd
 
 from shared.errors import NotYetError, SourceError, UsageError
 from shared.runs import Report, midnight
-from shared.steps.files import name_of, pick, read_table
+from shared.steps.files import name_of, pick, prefix_of, read_table
 from shared.steps.synthetic import ClassCopula
 from shared.systems.iris.tables import FLOWERS, LABELS, MEASURES, VARIETIES
 
@@ -55,7 +54,7 @@ def reference(platform: Platform, source: str = "") -> tuple[pd.DataFrame, pd.Da
         SourceError: a column is missing, a value is no number, or a variety is none of the three.
     """
     rows = pick(read_table(source, platform.web), _NAMES, source) if source else platform.corpora.read("iris")
-    where, prefix = (name_of(source), _prefix(source)) if source else ("iris", "fisher")
+    where, prefix = (name_of(source), prefix_of(source)) if source else ("iris", "fisher")
     flowers = pd.DataFrame({name: _numbers(rows[name], name, where) for name in MEASURES})
     flowers["flower_id"] = [f"{prefix}-{number:04d}" for number in range(1, len(rows) + 1)]
     varieties = rows["variety"].astype(str).str.strip().str.lower().str.removeprefix("iris-").to_numpy()
@@ -122,13 +121,6 @@ _NAMES = {
     **{name: (name, f"{name}_cm") for name in MEASURES},
     "variety": ("variety", "species", "class", "target", "label"),
 }
-
-
-def _prefix(source: str) -> str:
-    """Return what the ids of a source's flowers begin with: its name, and a hash of its place without any query."""
-    place = source.split("?")[0] if "://" in source else str(Path(source).resolve())
-    name = "".join(c if c.isalnum() else "-" for c in PurePath(place).stem.lower())[:40]
-    return f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:4]}"
 
 
 def _numbers(values: pd.Series, name: str, where: str) -> pd.Series:

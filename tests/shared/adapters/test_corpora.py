@@ -1,17 +1,64 @@
-"""What every Corpora must do."""
+"""What every Corpora must do, and what fetched files go through."""
 
+import hashlib
+import os
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from shared.adapters.corpora import BundledCorpora
-from shared.errors import MissingExtraError, SourceError
+from shared.adapters.corpora import WINE_COLUMNS, WINE_FOLDER, BundledCorpora, PublicCorpora
+from shared.adapters.demo import DemoTransport
+from shared.adapters.simulators import SIMULATORS
+from shared.adapters.web import HttpWeb
+from shared.connect import open_platform
+from shared.errors import BackendError, MissingExtraError, SourceError, WebError
+from shared.ports import Answer
+
+HEADER = ";".join(f'"{name}"' for name in WINE_COLUMNS)
+RED = f"{HEADER}\n7.4;0.7;0;1.9;0.076;11;34;0.9978;3.51;0.56;9.53333333333333;5\n".encode()
+SWEET, DRY = "7;0.27;0.36;20.7;0.045;45;170;1.001;3;0.45;8.8;6", "8.1;.28;.4;6.9;.05;30;97;.9951;3.26;.44;10;6"
+WHITE = f"{HEADER}\n{SWEET}\n{DRY}\n".encode()
+SHA256 = {"red": hashlib.sha256(RED).hexdigest(), "white": hashlib.sha256(WHITE).hexdigest()}
 
 
-@pytest.fixture(params=[BundledCorpora])
+class Archive:
+    """A web that holds the two files, counts how often it is asked, and may be down."""
+
+    def __init__(self, red=RED, white=WHITE):
+        self.files = {f"{WINE_FOLDER}/winequality-red.csv": red, f"{WINE_FOLDER}/winequality-white.csv": white}
+        self.asked, self.down = 0, False
+
+    def get(self, url, params=None, headers=None):
+        self.asked += 1
+        if self.down:
+            raise WebError("archive.ics.uci.edu could not be reached")
+        return Answer(url, 200, self.files[url])
+
+
+@pytest.fixture(params=["bundled", "public", "demo"])
 def corpora(request):
-    return request.param()
+    return {
+        "bundled": BundledCorpora,
+        "public": lambda: PublicCorpora(Archive()),
+        "demo": lambda: PublicCorpora(HttpWeb(DemoTransport(SIMULATORS))),
+    }[request.param]()
+
+
+@pytest.fixture
+def archive():
+    return Archive()
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "corpora"
+
+
+@pytest.fixture
+def live(archive, cache):
+    return PublicCorpora(archive, cache, SHA256)
 
 
 def test_iris_is_fishers_150_flowers_50_of_each_variety(corpora):
@@ -45,7 +92,7 @@ def test_two_readings_are_equal(corpora):
     pd.testing.assert_frame_equal(corpora.read("iris"), corpora.read("iris"))
 
 
-@pytest.mark.parametrize("name", ["wine", "", "IRIS", "../iris"])
+@pytest.mark.parametrize("name", ["cheese", "", "IRIS", "../iris"])
 def test_an_unknown_name_is_an_error_that_lists_what_there_is(corpora, name):
     with pytest.raises(SourceError, match="there is iris"):
         corpora.read(name)
@@ -55,3 +102,102 @@ def test_without_scikit_learn_the_error_names_the_extra(corpora, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'almanac\[train\]'"):
         corpora.read("iris")
+
+
+# --- wine ----------------------------------------------------------------------------------------------------------
+
+
+def test_wine_is_read_under_our_names_red_first(live):
+    wines = live.read("wine")
+    assert list(wines.columns) == ["colour", *WINE_COLUMNS.values()]
+    assert wines["colour"].tolist() == ["red", "white", "white"]
+    assert wines["grade"].tolist() == [5, 6, 6]
+    assert wines["alcohol"].tolist() == [9.53333333333333, 8.8, 10.0]
+    assert wines["total_sulfur_dioxide"].tolist() == [34.0, 170.0, 97.0]
+    assert wines.dtypes.iloc[1:].astype(str).tolist() == ["float64"] * 11 + ["int64"]
+
+
+def test_what_is_whole_in_the_cache_is_not_fetched_again(live, archive, cache):
+    first = live.read("wine")
+    archive.down = True
+    pd.testing.assert_frame_equal(live.read("wine"), first)
+    assert archive.asked == 2
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == {
+        "winequality-red.csv": RED,
+        "winequality-white.csv": WHITE,
+    }
+
+
+@pytest.mark.parametrize("damaged", [RED[: len(RED) // 2], b"", RED + b"\n", b"<html>"])
+def test_a_damaged_file_in_the_cache_is_fetched_again_and_the_other_is_not(live, archive, cache, damaged):
+    first = live.read("wine")
+    (cache / "winequality-red.csv").write_bytes(damaged)
+    pd.testing.assert_frame_equal(live.read("wine"), first)
+    assert archive.asked == 3
+    assert (cache / "winequality-red.csv").read_bytes() == RED
+
+
+def test_an_archive_that_is_down_leaves_nothing_and_is_asked_again_the_next_time(live, archive, cache):
+    archive.down = True
+    with pytest.raises(WebError, match="could not be reached"):
+        live.read("wine")
+    assert not cache.exists()
+    archive.down = False
+    assert len(live.read("wine")) == 3
+
+
+@pytest.mark.parametrize(
+    "body", [RED.replace(b"7.4", b"7.5"), RED[:-20], b"<html>Moved</html>", b"", b'{"error": true}']
+)
+def test_a_file_whose_hash_differs_is_refused_with_what_to_do_and_not_kept(cache, body):
+    with pytest.raises(SourceError, match=r"winequality-red.csv .*sha256 differs.*again later.*--source"):
+        PublicCorpora(Archive(red=body), cache, SHA256).read("wine")
+    assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_says_so(archive, tmp_path):
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(BackendError, match="check its rights and the free space"):
+        PublicCorpora(archive, tmp_path / "a file", SHA256).read("wine")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Moved</html>",
+        b"",
+        b'{"status": "error"}',
+        b"\xff\xfe\x00",
+        b'"pH";"quality"\n3;5\n',
+        RED[:-2],
+        RED + b"a;b",
+    ],
+)
+def test_a_simulated_answer_that_is_no_table_of_wines_is_refused(body):
+    with pytest.raises(WebError, match="winequality-red.csv answered something that is not its table of wines"):
+        PublicCorpora(Archive(red=body)).read("wine")
+
+
+def test_the_demo_worlds_wines_are_simulated_and_not_kept(platform, tmp_path):
+    wines = platform.corpora.read("wine")
+    assert wines["colour"].value_counts().to_dict() == {"white": 490, "red": 160}
+    assert not list(tmp_path.rglob("winequality*"))
+
+
+def test_the_demo_worlds_archive_can_be_down_and_come_back(monkeypatch):
+    monkeypatch.setenv("ALMANAC_FAULTS", "archive.ics.uci.edu=error_in_200:1")
+    corpora = open_platform().corpora
+    with pytest.raises(WebError, match="not its table of wines"):
+        corpora.read("wine")
+    assert len(corpora.read("wine")) == 650
+
+
+def test_ucis_own_files_are_the_ones_that_are_checked(cache):
+    folder = os.environ.get("ALMANAC_TEST_DATA")
+    if not folder:
+        pytest.skip("ALMANAC_TEST_DATA names no folder with UCI's wine files")
+    bodies = [(Path(folder) / "wine" / f"winequality-{colour}.csv").read_bytes() for colour in ("red", "white")]
+    wines = PublicCorpora(Archive(*bodies), cache).read("wine")
+    assert wines["colour"].value_counts().to_dict() == {"white": 4898, "red": 1599}
+    assert wines.duplicated().sum() == 1177
+    assert wines.iloc[0].tolist() == ["red", 7.4, 0.7, 0.0, 1.9, 0.076, 11.0, 34.0, 0.9978, 3.51, 0.56, 9.4, 5]

@@ -1,20 +1,15 @@
-"""The demo world: faults come when told and go again, and the simulated file has the real one's format."""
+"""The demo world: faults come when told and go again."""
 
-import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from shared.adapters.demo import FLOWERS, SIMULATORS, DemoTransport, Fault, parse_faults, simulated_iris
+from shared.adapters.demo import DemoTransport, Fault, parse_faults
 from shared.adapters.web import HttpWeb
 from shared.errors import UsageError, WebError
 
-IRIS = "https://raw.githubusercontent.com/mwaskom/seaborn-data/master/iris.csv"
 TIDES = "https://api.tides.example/now"
 WORLD = {"api.tides.example": lambda request: httpx.Response(200, text="1.5 m") if request.url.path == "/now" else None}
 
@@ -115,39 +110,3 @@ def test_faults_are_read_from_one_line():
 def test_what_is_no_fault_is_wrong_usage_that_lists_the_kinds(text):
     with pytest.raises(UsageError, match=f"no fault {re.escape(repr(text))}.*timeout, refused, 429"):
         parse_faults(text)
-
-
-def flowers(seed):
-    text = simulated_iris(seed)(httpx.Request("GET", IRIS)).text
-    return text, pd.read_csv(io.StringIO(text))
-
-
-def test_the_simulated_iris_file_is_served_at_seaborns_address():
-    body = demo(simulators=SIMULATORS).get(IRIS).body.decode()
-    assert body.splitlines()[0] == "sepal_length,sepal_width,petal_length,petal_width,species"
-    assert body == flowers(seed=0)[0]
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32))
-def test_every_seed_gives_150_flowers_in_the_real_format(seed):
-    text, rows = flowers(seed)
-    assert text.endswith("\n")
-    pattern = re.compile(r"(\d\.\d,){4}(setosa|versicolor|virginica)")
-    assert all(pattern.fullmatch(line) for line in text.splitlines()[1:])
-    assert rows["species"].tolist() == ["setosa"] * 50 + ["versicolor"] * 50 + ["virginica"] * 50
-    assert rows.iloc[:, :4].to_numpy().min() > 0
-
-
-def test_the_same_seed_draws_the_same_flowers_and_another_seed_others():
-    assert flowers(seed=3)[0] == flowers(seed=3)[0]
-    assert flowers(seed=3)[0] != flowers(seed=4)[0]
-
-
-def test_simulated_flowers_have_the_means_and_spreads_of_the_real_ones():
-    rows = pd.concat([flowers(seed)[1] for seed in range(40)])  # 2000 a species: standard error about 0.01 cm
-    for species, (mean, deviation) in FLOWERS.items():
-        drawn = rows[rows["species"] == species].iloc[:, :4]
-        assert drawn.mean().tolist() == pytest.approx(mean, abs=0.05)
-        assert drawn.std().tolist() == pytest.approx(deviation, abs=0.05)
-        assert drawn["sepal_length"].corr(drawn["petal_length"]) > 0.5

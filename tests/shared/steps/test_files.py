@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import os
+import re
 from contextlib import closing
 
 import numpy as np
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.demo import SIMULATORS, DemoTransport
+from shared.adapters.demo import DemoTransport
+from shared.adapters.simulators import SIMULATORS
 from shared.adapters.web import HttpWeb
 from shared.errors import SourceError, WebError
 from shared.ports import Answer
-from shared.steps.files import name_of, pick, plain_name, read_table
+from shared.steps.files import files_of, name_of, parts_of, pick, plain_name, prefix_of, read_table, word_in
 
 
 class OneFile:
@@ -301,3 +303,87 @@ def test_a_plain_name_is_plain_already(name):
 @given(st.text(max_size=40))
 def test_a_source_is_named_on_one_printable_line(source):
     assert name_of(source).isprintable()
+
+
+# --- sources of several files --------------------------------------------------------------------------------------
+
+TIDE = re.compile(r"(?<![a-z])(ebb|flow)(?![a-z])")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def with_files(*names):
+        for name in names:
+            (tmp_path / name).write_text("a,b\n1,2\n")
+        return tmp_path
+
+    return with_files
+
+
+def test_of_a_folder_the_files_are_taken_whose_names_hold_a_word(folder):
+    there = folder("Ebb-2026.CSV", "tides_flow.csv", "all.csv", "flow.txt", "overflow.csv")
+    assert files_of(str(there), TIDE) == [str(there / "Ebb-2026.CSV"), str(there / "tides_flow.csv")]
+
+
+def test_of_a_folder_without_such_names_the_only_csv_is_taken(folder):
+    there = folder("tides.csv", "readme.txt")
+    (there / "ebb.csv").mkdir()
+    assert files_of(str(there), TIDE) == [str(there / "tides.csv")]
+
+
+@pytest.mark.parametrize(
+    "names", [("a.csv", "b.csv"), ("ebb.csv", "old-ebb.csv", "flow.csv"), ("ebb-flow.csv", "tides.csv")]
+)
+def test_a_folder_that_leaves_open_which_files_are_meant_is_refused_with_a_list(folder, names):
+    with pytest.raises(SourceError, match=f"holds {', '.join(sorted(names))}: name the files that you mean"):
+        files_of(str(folder(*names)), TIDE)
+
+
+def test_a_folder_without_a_csv_is_refused(folder):
+    with pytest.raises(SourceError, match="holds no CSV file: give another folder, or a file"):
+        files_of(str(folder("ebb.txt")), TIDE)
+
+
+def test_paths_addresses_and_folders_may_be_joined_by_commas(folder):
+    there = folder("tides.csv")
+    places = files_of(f"https://example.org/ebb.csv?key=1, {there} ,no.csv,", TIDE)
+    assert places == ["https://example.org/ebb.csv?key=1", str(there / "tides.csv"), "no.csv"]
+
+
+def test_a_path_that_holds_a_comma_is_one(folder):
+    there = folder("ebb, flow.csv")
+    assert parts_of(str(there / "ebb, flow.csv")) == [str(there / "ebb, flow.csv")]
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "\x00", "\udc80"])
+def test_a_name_that_no_file_can_have_is_left_for_the_reader_to_refuse(name):
+    assert files_of(name, TIDE) == [name]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("a/EBB.csv", "ebb"),
+        ("flow/x.csv", ""),
+        ("ebb_and_flow.csv", ""),
+        ("https://x.org/ebb.csv?flow", "ebb"),
+        ("", ""),
+    ],
+)
+def test_a_word_counts_where_the_files_name_holds_it_and_no_other(place, said):
+    assert word_in(place, TIDE) == said
+
+
+def test_a_prefix_tells_places_apart_and_is_the_same_however_the_place_is_written(folder, monkeypatch):
+    there = folder("tides.csv")
+    monkeypatch.chdir(there)
+    one = prefix_of("tides.csv")
+    assert re.fullmatch(r"tides-[0-9a-f]{4}", one)
+    assert prefix_of(str(there / "tides.csv")) == prefix_of(f"../{there.name}/tides.csv") == one
+    assert prefix_of("other/tides.csv") != one
+    assert re.fullmatch(r"tides-flow-[0-9a-f]{4}", prefix_of("tides.csv", "flow.csv"))
+
+
+def test_a_prefix_of_an_address_depends_on_no_secret():
+    prefix = prefix_of("https://example.org/t.csv")
+    assert prefix_of("https://me:s3cret@example.org/t.csv?token=s3cret") == prefix

@@ -84,7 +84,7 @@ def test_many_new_labelled_flowers_call_for_a_new_model(iris, tmp_path):
     path = tmp_path / "garden.csv"
     path.write_text("sepal_length,sepal_width,petal_length,petal_width,variety\n" + flower * 20)
     sources.backfill(iris, str(path))
-    assert due(iris, "2026-10-20") == "170 labelled flowers, and v1 learned from 150"
+    assert due(iris, "2026-10-20") == "170 labelled rows, and the serving model learned from 150"
 
 
 def test_a_model_older_than_four_weeks_is_trained_anew_and_not_every_day_after(iris):
