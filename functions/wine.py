@@ -40,7 +40,8 @@ def train(source: str = "", colour: str = "", repeats: int = 0, day: str = "") -
     """
     from shared.runs import Report, Run, run_stage
     from shared.systems.wine import sources
-    from shared.systems.wine.training import Plan, train
+    from shared.systems.wine.model import Plan
+    from shared.systems.wine.training import train
 
     with service.opened() as platform:
         quick = platform.world == "demo" and not source
@@ -65,15 +66,32 @@ def synthesize(source: str = "", colour: str = "", seeds: int = 3, epochs: int =
     from shared.systems.wine.features import usual_source
 
     with service.opened() as platform:
-        plan = synthesis.Plan(seeds=seeds, epochs=epochs)
+        plan = synthesis.Plan(seeds=tuple(range(seeds)), epochs=epochs)
 
         def store_and_compare(run: Run) -> Report:
             if source:
                 sources.backfill(platform, source, colour)
             name = sources.source_name(source) if source else usual_source(platform, run.until)
-            return synthesis.synthesize(platform, run, name, plan)
+            return synthesis.synthesize(platform, run, synthesis.learnable(platform, run, name), plan)
 
         return run_stage(platform, "wine.synthesize", store_and_compare, day=day or "today").to_dict()
+
+
+@service.stage(training)
+def experiment(source: str = "", repeats: int = 3, day: str = "") -> dict[str, Any]:
+    """Measure whether synthetic wines added to the real ones help a model or hurt it; nothing is kept but the figures.
+
+    On wines stored before, of --source when the store holds several.
+    """
+    from shared.runs import run_stage
+    from shared.systems.wine.sources import source_name
+    from shared.systems.wine.training import augmented
+
+    name = source_name(source) if source else ""
+    with service.opened() as platform:
+        return run_stage(
+            platform, "wine.experiment", lambda run: augmented(platform, run, name, repeats), day=day or "today"
+        ).to_dict()
 
 
 @service.stage(serving)

@@ -42,11 +42,19 @@ def models(request, tmp_path):
 
 @pytest.fixture(scope="session")
 def _iris_once(tmp_path_factory):
-    """A home in which iris was filled and trained on 2026-10-01 and ran daily until 2026-10-20: made once a worker."""
-    home = tmp_path_factory.mktemp("iris")
+    return _lived(tmp_path_factory.mktemp("iris"), "iris")
+
+
+@pytest.fixture(scope="session")
+def _wine_once(tmp_path_factory):
+    return _lived(tmp_path_factory.mktemp("wine"), "wine")
+
+
+def _lived(home, system):
+    """A home in which a system was filled and trained on 2026-10-01 and ran daily until 2026-10-20: once a worker."""
     before = os.environ.get("ALMANAC_HOME")
     os.environ["ALMANAC_HOME"] = str(home)
-    stages = importlib.import_module("functions.iris").service.stages
+    stages = importlib.import_module(f"functions.{system}").service.stages
     stages["backfill"](day="2026-10-01")
     stages["train"](day="2026-10-01")
     stages["daily"](until="2026-10-20")
@@ -65,4 +73,17 @@ def iris_home(_iris_once, tmp_path):
 @pytest.fixture
 def iris(iris_home):
     """The platform with iris as of 2026-10-20."""
+    return open_platform()
+
+
+@pytest.fixture
+def wine_home(_wine_once, tmp_path):
+    """The environment's home, with wine as of 2026-10-20; each test has its own copy."""
+    shutil.copytree(_wine_once, tmp_path / "home", dirs_exist_ok=True)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def wine(wine_home):
+    """The platform with wine as of 2026-10-20."""
     return open_platform()

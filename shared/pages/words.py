@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.steps.scoring import Share
 
 UNKNOWN = "–"
 SHARES = ("accuracy", "coverage")  # figures that are shares of 1
+SPELT = {"ph": "pH", "mae": "Mean absolute error", "mse": "Mean squared error", "qwk": "Quadratic kappa"}
 
 
 def percent(share: float) -> str:
@@ -28,6 +33,11 @@ def between(low: float, high: float) -> str:
     '88–100\xa0%'
     """
     return UNKNOWN if math.isnan(low) or math.isnan(high) else f"{low * 100:.0f}–{high * 100:.0f}\u00a0%"
+
+
+def sure_of(share: Share) -> str:
+    """Return how sure a share is."""
+    return f"95\u00a0% interval {between(share.low, share.high)}" if share.count else "no outcome is known yet"
 
 
 def figure(name: str, value: float | None) -> str:
@@ -55,10 +65,19 @@ def ago(day: date, today: date) -> str:
 def plain(name: str) -> str:
     """Return a column's name as words.
 
-    >>> plain("sepal_length")
-    'Sepal length'
+    >>> plain("sepal_length"), plain("ph")
+    ('Sepal length', 'pH')
     """
-    return sentence_case(name.replace("_", " "))
+    return SPELT.get(name) or sentence_case(name.replace("_", " "))
+
+
+def inside(words: str) -> str:
+    """Return words that began a sentence as they stand inside one.
+
+    >>> inside("Sepal length"), inside("pH")
+    ('sepal length', 'pH')
+    """
+    return words[:1].lower() + words[1:]
 
 
 def sentence_case(text: str) -> str:

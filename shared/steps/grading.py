@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 def figures(said: pd.DataFrame, grades: Sequence[int]) -> dict[str, float]:
     """Return mse, mae, qwk, accuracy, log_loss (nats), coverage and interval_width; nan of no rows.
 
+    Raises:
+        SchemaError: a grade, true or said, is none of ``grades``, or a value is blank.
+
     >>> said = {"quality": [5.5], "grade": [6], "low": [5.0], "high": [6.5], "p5": [0.5], "p6": [0.5], "truth": [6]}
     >>> figures(pd.DataFrame(said), grades=[5, 6])["mse"]
     0.25
     """
     truth, away = said["truth"], said["quality"] - said["truth"]
+    agreement = quadratic_kappa(truth, said["grade"], grades)
     likely = said[[f"p{grade}" for grade in grades]].to_numpy()[np.arange(len(said)), truth - grades[0]]
     return {
         "mse": float((away**2).mean()),
         "mae": float(away.abs().mean()),
-        "qwk": quadratic_kappa(truth, said["grade"], grades),
+        "qwk": agreement,
         "accuracy": float((said["grade"] == truth).mean()),
         "log_loss": float(-np.log(likely.clip(1e-6)).mean()) if len(said) else float("nan"),
         "coverage": interval_coverage(said["low"], said["high"], truth).value,

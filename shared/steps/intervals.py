@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from shared.errors import NotYetError, SchemaError, UsageError
-from shared.steps.scoring import Share, checked, one_hot, wilson
+from shared.steps.scoring import Share, checked, must_meet, one_hot, wilson
 
 
 def label_scores(probabilities: pd.DataFrame, truth: pd.Series) -> pd.Series:
@@ -86,9 +86,14 @@ def quantile_scores(low: np.ndarray, high: np.ndarray, truth: np.ndarray) -> np.
 def interval_coverage(low: pd.Series, high: pd.Series, truth: pd.Series) -> Share:
     """Return the share of intervals that hold the truth, ends included; rows meet by index.
 
+    Raises:
+        SchemaError: the indexes differ, or an end or a truth is blank.
+
     >>> interval_coverage(pd.Series([4.0, 4.0]), pd.Series([6.0, 6.0]), pd.Series([6.0, 7.0])).value
     0.5
     """
+    must_meet(low, truth)
+    must_meet(high, truth)
     held = (truth >= low) & (truth <= high)
     return wilson(int(held.sum()), len(truth))
 

@@ -30,7 +30,7 @@ def _run(path: Path, inputs: np.ndarray, output: str, *, batch: bool = False) ->
     """
     session = _session(path, path.stat().st_mtime_ns)
     name, rows = session.get_inputs()[0].name, inputs.astype(np.float32)
-    if batch:
+    if batch or not len(rows):
         return np.asarray(session.run([output], {name: rows})[0])
     found = [session.run([output], {name: rows[place : place + 1]})[0] for place in range(len(rows))]
     return np.vstack(found)

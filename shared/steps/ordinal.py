@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from shared.errors import NotYetError
+from shared.errors import NotYetError, SchemaError
 from shared.steps.scoring import quadratic_kappa
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ class GradeLink:
 
         Raises:
             NotYetError: there are fewer than 20 rows.
+            SchemaError: a quality is blank, a true grade is none of ``grades``, or those are not two or more in a row.
         """
+        if len(grades) < 2 or [*grades] != [*range(grades[0], grades[-1] + 1)]:
+            raise SchemaError(f"{[*grades]} are no grades in order; declare at least two, with none left out")
+        if not (np.isfinite(quality).all() and np.isin(truth, grades).all()):
+            raise SchemaError(f"a quality is blank, or a true grade is none of {[*grades]}; leave such rows out")
         if len(truth) < FEWEST_ROWS:
             raise NotYetError(f"grades are learned from at least {FEWEST_ROWS} held-out rows; there are {len(truth)}")
         mean, places = float(np.mean(truth)), np.searchsorted(grades, truth)

@@ -62,7 +62,7 @@ class OrdinalTrees(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.lowest_, steps = float(grades[0]), np.diff(grades)
         self.trees_ = _extra_trees(self.random_state, self.n_estimators, leaf=3)  # several outputs: larger files
         passed = (truth[:, None] > grades[None, :-1]) * steps
-        self.trees_.fit(inputs, passed if len(steps) else np.zeros((len(truth), 1)))
+        self.trees_.fit(inputs, passed if len(steps) > 1 else passed.sum(axis=1))  # scikit-learn wants one output flat
         return self
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def quantile_trees(share: float, seed: int) -> Any:  # noqa: ANN401 - a scikit-l
     shape = {"n_estimators": 200, "learning_rate": 0.05, "max_depth": 4, "min_child_weight": 10}
     some = {"subsample": 0.7, "colsample_bytree": 0.5}
     return XGBRegressor(
-        objective="reg:quantileerror", quantile_alpha=share, **shape, **some, random_state=seed, n_jobs=-1
+        objective="reg:quantileerror", quantile_alpha=share, **shape, **some, random_state=seed, n_jobs=1
     )
 
 
@@ -88,7 +88,10 @@ def to_file(model: Any, convert: Convert | None, inputs: np.ndarray, path: Path)
     """
     if convert is None:
         raise BackendError(f"{path.stem} cannot be written as ONNX, so it cannot serve: choose another family")
-    path.write_bytes(convert(model, inputs))
+    try:
+        path.write_bytes(convert(model, inputs))
+    except (ValueError, RuntimeError) as cause:  # such as support vectors when there are none
+        raise BackendError(f"{path.stem} cannot be written as ONNX: choose another family") from cause
     base = float(getattr(model, "lowest_", 0.0))
     worst = float(np.abs(base + predicted_values(path, inputs, batch=True).sum(axis=1) - model.predict(inputs)).max())
     if not worst <= SAME:
@@ -117,7 +120,7 @@ def _forest(seed: int) -> RandomForestRegressor:
 
 def _xgboost(seed: int) -> XGBRegressor:
     shape = {"n_estimators": 300, "learning_rate": 0.05, "max_depth": 8, "min_child_weight": 5, "reg_lambda": 2}
-    return XGBRegressor(**shape, subsample=0.7, colsample_bytree=0.5, random_state=seed, n_jobs=-1)
+    return XGBRegressor(**shape, subsample=0.7, colsample_bytree=0.5, random_state=seed, n_jobs=1)  # waits busily
 
 
 def _hist_boosting(seed: int) -> HistGradientBoostingRegressor:

@@ -35,11 +35,12 @@ def reason(platform: Platform, run: Run, policy: Policy, rows: tuple[int, int], 
     """
     trained = ledger(platform, run.system, "train")
     days = trained.loc[(trained["status"] == "done") & (trained["day"] <= midnight(run.day)), "day"]
-    rested = (midnight(run.day) - days.max()).days if len(days) else policy.oldest_days
-    known, learned = rows
+    if days.empty:
+        return "no training is on record"
+    rested, (known, learned) = (midnight(run.day) - days.max()).days, rows
     if rested < policy.rest_days:
         return ""
-    if known >= (1 + policy.grown_by) * learned:
+    if known - learned >= policy.grown_by * learned:  # not 1.1 x learned: of 100 that is 110.00000000000001
         return f"{known} labelled rows, and the serving model learned from {learned}"
     if rested >= policy.oldest_days:
         return f"the last training was {rested} days ago"

@@ -65,7 +65,7 @@ def accuracy(truth: pd.Series, guess: pd.Series) -> Share:
     >>> accuracy(pd.Series(["a", "b", "b", "b"]), pd.Series(["a", "b", "b", "a"])).value
     0.75
     """
-    _must_meet(truth, guess)
+    must_meet(truth, guess)
     return wilson(sum(map(operator.eq, truth, guess)), len(truth))
 
 
@@ -78,7 +78,7 @@ def confusion(truth: pd.Series, guess: pd.Series, classes: Sequence[Any]) -> pd.
     >>> confusion(pd.Series(["a", "b"]), pd.Series(["a", "a"]), ["a", "b", "c"]).to_numpy().tolist()
     [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
     """
-    _must_meet(truth, guess)
+    must_meet(truth, guess)
     _must_know({*truth, *guess}, classes)
     pairs = Counter(zip(truth, guess, strict=True))
     counts = [[pairs[true, guessed] for guessed in classes] for true in classes]
@@ -131,7 +131,7 @@ def calibration(confidence: pd.Series, hit: pd.Series, bins: int = 5) -> pd.Data
     0        0.40    1.0      1
     1        0.85    0.5      2
     """
-    _must_meet(confidence, hit)
+    must_meet(confidence, hit)
     given, edges = checked(confidence.to_frame())[:, 0], np.arange(bins + 1) / bins
     place, hits = np.digitize(given, edges[1:-1]), hit.to_numpy(dtype=bool)
     inside = [place == number for number in range(bins)]
@@ -165,7 +165,7 @@ def quadratic_kappa(truth: pd.Series, guess: pd.Series, grades: Sequence[int]) -
     >>> quadratic_kappa(pd.Series([3, 4, 5]), pd.Series([3, 4, 4]), grades=[3, 4, 5])
     0.6666666666666667
     """
-    _must_meet(truth, guess)
+    must_meet(truth, guess)
     _must_know({*truth, *guess}, grades)
     if truth.empty:
         return math.nan
@@ -177,18 +177,24 @@ def quadratic_kappa(truth: pd.Series, guess: pd.Series, grades: Sequence[int]) -
 def mean_of(losses: pd.Series, confidence: float = 0.95) -> Share:
     """Return the mean of ``losses`` with its normal interval; rows of one index value count as one (their mean).
 
-    So repeats of a cross-validation, or duplicates indexed by what they have in common, do not make it surer.
+    So repeats of a cross-validation, or duplicates indexed by what they have in common, do not make it surer. The
+    bounds of a single one are nan.
+
+    Raises:
+        SchemaError: a loss is blank.
 
     >>> mean_of(pd.Series([1.0, 3.0, 1.0, 3.0]))
     Share(value=2.0, low=0.868..., high=3.131..., count=4)
     """
+    if losses.isna().any():
+        raise SchemaError("a loss is blank; leave out the rows whose outcome is not known yet")
     if losses.empty:
         return Share(math.nan, math.nan, math.nan, 0)
     each = losses.groupby(level=0).agg(["sum", "size"])
     mean, z = float(losses.mean()), NormalDist().inv_cdf((1 + confidence) / 2)
     away = each["sum"] - mean * each["size"]  # the ratio estimator's residuals: Cochran 1977, Sampling Techniques, 6.4
     count = len(each)
-    half = z * math.sqrt(float((away**2).sum()) * count / max(count - 1, 1)) / len(losses)
+    half = z * math.sqrt(float((away**2).sum()) * count / (count - 1)) / len(losses) if count > 1 else math.nan
     return Share(mean, mean - half, mean + half, count)
 
 
@@ -210,7 +216,7 @@ def one_hot(truth: pd.Series, table: pd.DataFrame) -> np.ndarray:
     Raises:
         SchemaError: a true class has no column, the indexes differ, or a label is blank.
     """
-    _must_meet(truth, table.iloc[:, 0])
+    must_meet(truth, table.iloc[:, 0])
     _must_know({*truth}, table.columns)
     classes = table.columns.to_numpy(dtype=object)
     return np.asarray(truth.to_numpy(dtype=object)[:, None] == classes[None, :], dtype=bool)
@@ -222,7 +228,12 @@ def _must_know(labels: set[Any], classes: Sequence[Any] | pd.Index) -> None:
         raise SchemaError(f"{unknown} is none of the classes {[*classes]}; declare it or correct the label")
 
 
-def _must_meet(one: pd.Series, other: pd.Series) -> None:
+def must_meet(one: pd.Series, other: pd.Series) -> None:
+    """Refuse two columns that do not have the same index, or in which a value is blank.
+
+    Raises:
+        SchemaError: one or the other.
+    """
     if not one.index.equals(other.index):
         raise SchemaError(f"{len(one)} and {len(other)} rows do not have the same index; join them by key first")
     if one.isna().any() or other.isna().any():

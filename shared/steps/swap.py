@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 CELL_ROWS = 5  # fewer give away more of each row, more blur what goes together
-TRIES_AT_PLACE, MOST_TRIES = 100, 1000
+TRIES_AT_PLACE, MOST_TRIES = 1000, 2000
 
 
 class Generator(Protocol):
@@ -142,7 +142,7 @@ def accepted(
     """Return the first draw that ``holds``, at ``place`` if that gives one soon, else anywhere.
 
     Raises:
-        SchemaError: 1000 draws did not hold.
+        SchemaError: 2000 draws did not hold.
     """
     for attempt in range(MOST_TRIES):
         stay = place is not None and attempt < TRIES_AT_PLACE

@@ -16,7 +16,7 @@ from shared.connect import open_platform
 from shared.pages import look, pieces
 from shared.pages.guard import shown, shown_if
 from shared.pages.standing import standing
-from shared.pages.words import UNKNOWN, ago, figure, sentence_case
+from shared.pages.words import UNKNOWN, ago, figure, plain, sentence_case
 from shared.runs import parse_day
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _told(stands: Standing | None, today: date) -> Markup:
         '<div class="al-label">{}</div><div class="al-value">{}</div><p class="al-muted">{}</p>'
         '<p class="al-muted">Newest date {}. Last run {:%Y-%m-%d %H:%M} UTC: {} {}.</p>{}'
     ).format(
-        sentence_case(stands.headline) or "No figure yet",
+        plain(stands.headline) or "No figure yet",
         figure(stands.headline, stands.value),
         beside,
         newest,

@@ -6,7 +6,6 @@ call    ──► iris_predict (REST and MCP) ──► the same as plain values
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from shared.connect import open_platform
-from shared.errors import UsageError
 from shared.pages import look, pieces
 from shared.pages.flower import draw_flower
 from shared.pages.guard import answered, shown, shown_if
+from shared.pages.measured import measured, unusual
 from shared.pages.provenance import provenance
 from shared.pages.standing import freshness, standing
 from shared.pages.words import plain
@@ -62,22 +61,6 @@ def iris_predict(sepal_length: float, sepal_width: float, petal_length: float, p
     }
 
 
-def measured(*values: object) -> dict[str, float]:
-    """Return the four measurements in cm by name.
-
-    Raises:
-        UsageError: one is no number, or none that a flower could have.
-    """
-    for name, value in zip(MEASURES, values, strict=True):
-        column = FLOWERS.column(name)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not column.low <= value <= column.high:
-            given = "it is empty" if value is None else f"got {value!r}"[:60]
-            bounds = f"a number from {column.low:g} to {column.high:g} {column.unit}"
-            raise UsageError(f"{plain(name).lower()} must be {bounds}; {given}")
-    return {name: float(value) for name, value in zip(MEASURES, values, strict=True)}
-
-
 def fill() -> list[Any]:
     """Return the banner, the sliders around what the model learned from, the first answer, and how fresh all is."""
     platform = open_platform()
@@ -98,7 +81,7 @@ def show(*values: object) -> list[Any]:
 
 
 def _identify(*values: object) -> tuple[ModelVersion, dict[str, float], pd.Series]:
-    flower = measured(*values)
+    flower = measured(FLOWERS, MEASURES, values)
     model = champion(open_platform(), MODEL)
     return model, flower, classify(model, pd.DataFrame([{**flower, "flower_id": "", "picked_at": pd.NaT}])).iloc[0]
 
@@ -115,13 +98,7 @@ def _in_words(label_set: list[str]) -> Markup:
 
 
 def _unusual(flower: dict[str, float], model: ModelVersion) -> list[str]:
-    ranges = model.signature["ranges_cm"]
-    return [
-        f"{plain(name)} {flower[name]:g} cm is outside {low:g} to {high:g} cm, which the model learned from: "
-        "take its answer with care."
-        for name, (low, high) in ((name, ranges[name]) for name in MEASURES)
-        if not low <= flower[name] <= high
-    ]
+    return unusual(FLOWERS, flower, model.signature["ranges_cm"])
 
 
 def _slider(low: float, high: float, at: float) -> Any:  # noqa: ANN401 - what a Gradio event may return

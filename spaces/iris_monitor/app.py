@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from shared.connect import open_platform
-from shared.errors import NotYetError, UsageError
 from shared.pages import look, pieces
-from shared.pages.guard import answered, shown, shown_if
+from shared.pages.guard import answered
 from shared.pages.history import MOST_ROWS, latest_runs, versions
-from shared.pages.period import USUAL_DAYS, parse_period
 from shared.pages.pieces import Tile
-from shared.pages.plots import framed
-from shared.pages.standing import head
-from shared.pages.words import UNKNOWN, between, percent, plain
+from shared.pages.plots import chart, framed
+from shared.pages.watching import Frame, Watched
+from shared.pages.words import UNKNOWN, percent, plain, sure_of
 from shared.steps import charts
 from shared.systems.iris.inference import MODEL
 from shared.systems.iris.monitoring import WINDOW_DAYS, Monitor, watch
@@ -32,11 +30,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from shared.ports import Platform
-    from shared.steps.scoring import Share
 
 SYSTEM = "iris"
 PROMISED = 0.9  # how often a label set shall hold the truth
-HIDDEN = gr.update(visible=False)
 
 
 def iris_monitor(since: str = "", until: str = "") -> dict[str, Any]:
@@ -51,7 +47,7 @@ def iris_monitor(since: str = "", until: str = "") -> dict[str, Any]:
         variety, the counts of truth by guess, and the shift of each measure.
     """
     platform = open_platform()
-    first, last = _period(platform, since, until)
+    first, last = WATCHED.period(platform, since, until)
     seen = watch(platform, first, last)
     return {
         "since": first,
@@ -67,42 +63,6 @@ def iris_monitor(since: str = "", until: str = "") -> dict[str, Any]:
     }
 
 
-def fill(kept: object) -> list[Any]:
-    """Return the whole page for the period this visitor chose before, else for the newest 30 days."""
-    platform = open_platform()
-    since, until = kept if isinstance(kept, list) and len(kept) == 2 else ("", "")
-    try:
-        first, last = _period(platform, since, until)
-    except UsageError:  # what the browser kept is no period any more; the visitor did nothing wrong
-        first, last = _period(platform, "", "")
-    return [shown_if(head(platform, SYSTEM)), gr.update(visible=True), *_page(platform, first, last)]
-
-
-def show(since: str, until: str) -> list[Any]:
-    """Return what to keep in the browser, and the figures of the period as written."""
-    platform = open_platform()
-    first, last = _period(platform, since, until)
-    return [[first.isoformat(), last.isoformat()], *_page(platform, first, last)]
-
-
-def show_usual() -> list[Any]:
-    """Return that nothing is kept, so that the period moves on with the days, and the newest 30 days."""
-    return [[], *show("", "")[1:]]
-
-
-def show_all() -> list[Any]:
-    """Return what to keep, and the figures of all there is."""
-    picked = open_platform().features.read(PREDICTIONS, columns=["picked_at"])["picked_at"]
-    return show("" if picked.empty else picked.iloc[0].date().isoformat(), "")
-
-
-def _period(platform: Platform, since: str, until: str) -> tuple[date, date]:
-    picked = platform.features.read(PREDICTIONS, columns=["picked_at"])["picked_at"]
-    if picked.empty:
-        raise NotYetError("no flower was predicted yet; run `almanac day`")
-    return parse_period(since, until, picked.iloc[-1].date(), platform.world)
-
-
 def _page(platform: Platform, first: date, last: date) -> list[Any]:
     seen = watch(platform, first, last)
     shift = seen.drift.assign(column=[plain(name) for name in seen.drift["column"]])
@@ -113,7 +73,7 @@ def _page(platform: Platform, first: date, last: date) -> list[Any]:
         charts.drift_bars(shift).update_yaxes(title=None),
     )
     tables = (_outcomes(seen), versions(platform, MODEL), latest_runs(platform, SYSTEM))
-    return [first.isoformat(), last.isoformat(), _headline(seen), *map(framed, figures), *tables]
+    return [_headline(seen), *map(framed, figures), *tables]
 
 
 def _headline(seen: Monitor) -> Markup:
@@ -121,11 +81,11 @@ def _headline(seen: Monitor) -> Markup:
     baseline = f"always naming the commonest variety: {percent(seen.majority)}"
     return pieces.tiles(
         [
-            Tile("Named rightly", percent(accuracy.value), f"{_sure(accuracy)}; {baseline}"),
+            Tile("Named rightly", percent(accuracy.value), f"{sure_of(accuracy)}; {baseline}"),
             Tile(
                 "Truth among the varieties named",
                 percent(coverage.value),
-                f"{_sure(coverage)}; promised: {percent(PROMISED)}",
+                f"{sure_of(coverage)}; promised: {percent(PROMISED)}",
             ),
             Tile(
                 "Varieties named for a flower",
@@ -137,10 +97,6 @@ def _headline(seen: Monitor) -> Markup:
             ),
         ]
     )
-
-
-def _sure(share: Share) -> str:
-    return f"95\u00a0% interval {between(share.low, share.high)}" if share.count else "no outcome is known yet"
 
 
 def _outcomes(seen: Monitor) -> Markup:
@@ -161,30 +117,19 @@ def _outcomes(seen: Monitor) -> Markup:
     return pieces.table(f"Latest predictions ({len(rows)} of {len(seen.outcomes)})", rows)
 
 
-def _chart(title: str, about: str) -> gr.Plot:
-    with gr.Column(min_width=320):
-        gr.HTML(pieces.heading(title, about))
-        return gr.Plot(show_label=False, container=False)
-
+WATCHED = Watched(SYSTEM, PREDICTIONS, "no flower was predicted yet; run `almanac day`", _page)
 
 with gr.Blocks(title="Iris monitor", analytics_enabled=False) as demo:
     gr.HTML(pieces.title("Iris monitor", "Each flower is predicted when it is picked. A day later: was that right?"))
-    kept = gr.BrowserState([], storage_key="almanac.iris_monitor.period", secret="not one")  # noqa: S106
-    top, notice = gr.HTML(visible=False), gr.HTML(visible=False)
-    with gr.Column(visible=False) as page:
-        with gr.Row(elem_classes="al-period"):
-            since = gr.Textbox(label="From", max_length=40, min_width=150, scale=2)
-            until = gr.Textbox(label="To", max_length=40, min_width=150, scale=2)
-            shows = gr.Button("Show", variant="primary", min_width=90)
-            usual = gr.Button(f"Last {USUAL_DAYS} days", min_width=110)
-            everything = gr.Button("Everything", min_width=110)
+    frame = Frame(SYSTEM)
+    with frame.page:
         headline = gr.HTML()
         with gr.Row():
-            rolling = _chart("How often it is right", f"Share of the last {WINDOW_DAYS} days, beside the baseline.")
-            confusion = _chart("What it mixes up", "Rows: what the flower was. Columns: what the model said.")
+            rolling = chart("How often it is right", f"Share of the last {WINDOW_DAYS} days, beside the baseline.")
+            confusion = chart("What it mixes up", "Rows: what the flower was. Columns: what the model said.")
         with gr.Row():
-            calibration = _chart("Does it know how sure it is?", "Points on the dashed line: as sure as it is right.")
-            drift = _chart("Do the flowers change?", "How far recent flowers are from those it learned from.")
+            calibration = chart("Does it know how sure it is?", "Points on the dashed line: as sure as it is right.")
+            drift = chart("Do the flowers change?", "How far recent flowers are from those it learned from.")
         with gr.Tab("Predictions"):
             predictions = gr.HTML()
         with gr.Tab("Versions"):
@@ -192,14 +137,7 @@ with gr.Blocks(title="Iris monitor", analytics_enabled=False) as demo:
         with gr.Tab("Runs"):
             runs = gr.HTML()
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    parts = [since, until, headline, rolling, confusion, calibration, drift, predictions, promotions, runs]
-    demo.load(shown(fill, [HIDDEN, HIDDEN, *[gr.skip()] * len(parts)]), kept, [notice, top, page, *parts], **quiet)
-    asked = {"outputs": [notice, kept, *parts], **quiet}
-    unchanged = [gr.skip()] * (len(parts) + 1)
-    gr.on([shows.click, since.submit, until.submit], shown(show, unchanged), [since, until], **asked)
-    usual.click(shown(show_usual, unchanged), None, **asked)
-    everything.click(shown(show_all, unchanged), None, **asked)
+    frame.connected(demo, WATCHED, [headline, rolling, confusion, calibration, drift, predictions, promotions, runs])
     gr.api(answered(iris_monitor))
 
 if __name__ == "__main__":

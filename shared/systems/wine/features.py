@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.ports import Platform
 
 FEWEST_WINES = 100  # different ones, to learn from
+MOST_BLANKS = 0.5  # of a measure: with more, folds may hold none, and a median fills most of the column
 PKA_SO2 = 1.81  # of sulphurous acid at 20 °C: below it free SO2 is molecular, the part that preserves
 RATIOS = (
     "free_share",
@@ -88,14 +89,14 @@ def must_suffice(rows: pd.DataFrame) -> None:
     """Refuse too little to learn from.
 
     Raises:
-        NotYetError: there are too few different wines or grades, or no wine has a value of a measure.
+        NotYetError: there are too few different wines or grades, or most have no value of a measure.
     """
     different = len({*fingerprint(rows)})
     if different < FEWEST_WINES or rows["grade"].nunique() < 2:
         what = f"{different} different wines with {rows['grade'].nunique()} different grades"
         raise NotYetError(f"there are {what}; {FEWEST_WINES} and 2 are needed: backfill more")
-    if len(never := [name for name in MEASURES if rows[name].isna().all()]):
-        raise NotYetError(f"no wine has a value of {', '.join(never)}; backfill wines that have")
+    if len(rarely := [name for name in MEASURES if rows[name].isna().mean() > MOST_BLANKS]):
+        raise NotYetError(f"most wines have no value of {', '.join(rarely)}; backfill wines that have")
 
 
 def medians(samples: pd.DataFrame) -> Medians:
@@ -109,12 +110,15 @@ def medians(samples: pd.DataFrame) -> Medians:
 
 
 def ranges(rows: pd.DataFrame) -> dict[str, dict[str, list[float]]]:
-    """Return by colour and measure the smallest, median and largest value that the model learned from."""
-    found = {}
-    for colour in COLOURS:
-        known = rows.loc[rows["colour"] == colour, [*MEASURES]].quantile([0, 0.5, 1])
-        if not known.isna().to_numpy().all():
-            found[colour] = {name: known[name].tolist() for name in MEASURES}
+    """Return by colour and measure the smallest, median and largest value that the model learned from.
+
+    Only of colours that there are; over both where a colour has no value.
+    """
+    shares, found = [0, 0.5, 1], {}
+    overall = rows[[*MEASURES]].quantile(shares)
+    for colour in sorted({*rows["colour"]}):
+        known = rows.loc[rows["colour"] == colour, [*MEASURES]].quantile(shares).fillna(overall)
+        found[colour] = {name: known[name].tolist() for name in MEASURES}
     return found
 
 

@@ -168,10 +168,10 @@ def lift(model: ModelVersion, sample: pd.DataFrame) -> Lift | None:
 
 @dataclass(frozen=True)
 class _Room:
-    """What a wine may become: rows of all measures ``[wines, 11]`` around ``start [1, 11]``, within ``low``, ``high``."""
+    """What a wine may become: rows of all measures ``[wines, 11]``, within ``low`` and ``high``."""
 
     colour: str
-    start: np.ndarray
+    start: np.ndarray  # [1, 11]
     low: np.ndarray
     high: np.ndarray
     spread: np.ndarray  # of the middle half of the colour's wines; of density infinite, so that it counts for nothing
@@ -210,8 +210,8 @@ class _Room:
 
     def wines(self, rows: np.ndarray) -> pd.DataFrame:
         """Return the rows as samples, without an id or a time."""
-        known = {"sample_id": "", "taken_at": pd.NaT, "origin": "", "colour": self.colour}
-        return pd.DataFrame(rows, columns=[*MEASURES]).assign(**known)
+        wines = pd.DataFrame(rows, columns=[*MEASURES])
+        return wines.assign(sample_id="", taken_at=pd.NaT, origin="", colour=self.colour)
 
     def lift(self, wine: np.ndarray, said: pd.Series) -> Lift:
         """Return the change from the start to ``wine``, of which ``said`` is said."""
@@ -248,4 +248,4 @@ def _front(wines: np.ndarray, size: np.ndarray, said: np.ndarray) -> np.ndarray:
     best = np.r_[-np.inf, np.maximum.accumulate(said[order])[:-1]]
     front = order[said[order] > best]
     some = np.unique(np.linspace(0, len(front) - 1, min(KEPT, len(front))).round().astype(int))
-    return wines[front[some]]
+    return np.asarray(wines[front[some]])

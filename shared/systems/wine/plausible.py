@@ -36,7 +36,7 @@ class Colour:
     def density(self, wine: Mapping[str, Any]) -> float:
         """Return the density, g/cm³, that a wine of this colour with these measures should have."""
         # Summed here, in this order: a BLAS may add in another order on another machine.
-        return self.base + sum(slope * wine[name] for slope, name in zip(self.slopes, WEIGHTY, strict=True))
+        return float(self.base + sum(slope * wine[name] for slope, name in zip(self.slopes, WEIGHTY, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from shared.runs import Report, midnight
 from shared.steps import sdv
 from shared.steps.realism import judge
 from shared.steps.swap import accepted
-from shared.systems.wine.features import fingerprint
+from shared.systems.wine.features import fingerprint, labelled
 from shared.systems.wine.synthesizers import OWN, USUAL, Synthesizer, fit, from_folder, to_folder, whole
 from shared.systems.wine.tables import GRADED, SAMPLES, SYNTHESIZER
 
@@ -126,6 +126,23 @@ def current(platform: Platform, rows: pd.DataFrame) -> Synthesizer | None:
         if version.signature["data_hash"] == wanted:
             return from_folder(version.folder, version.signature["source"])
     return None
+
+
+def learnable(platform: Platform, run: Run, source: str) -> pd.DataFrame:
+    """Return the graded wines of ``source`` that were there from the first: those of the reserve teach no synthesizer.
+
+    Raises:
+        NotYetError: there are none.
+    """
+    known = labelled(platform, run.until, source)
+    return known[known["origin"] == "reference"]
+
+
+def fetch(platform: Platform, run: Run, source: str, count: int = 1, drift: float = 0.0) -> int:
+    """Store the synthetic wines of the run's date and their grades, known a day later; return how many rows changed."""
+    samples, grades = draw(ensure(platform, run, learnable(platform, run, source)), run.day, count, drift)
+    written = [platform.features.write(table, rows) for table, rows in ((SAMPLES, samples), (GRADED, grades))]
+    return sum(one.rows for one in written)
 
 
 def must_be_a_day(count: int, drift: float) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,6 @@ from shared.steps.swap import CellSwap, Generator, Stock, sample
 from shared.steps.synthetic import ClassCopula
 from shared.systems.wine.plausible import Plausible
 from shared.systems.wine.tables import GRADES, MEASURES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 USUAL = "cell_swap"
 OWN = ("uniform_ranges", "colour_copula", "class_copula", USUAL)

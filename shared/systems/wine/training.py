@@ -21,10 +21,13 @@ from shared.errors import MissingExtraError, NotYetError, UnsafeFileError
 from shared.ports import NewModel
 from shared.runs import Report
 from shared.steps import promotion
+from shared.steps.augmentation import augmentation
 from shared.steps.grading import compared, figures
 from shared.steps.regressors import FAMILIES, to_file, xgboost_onnx
 from shared.steps.scoring import majority, mean_of
+from shared.steps.sdv import Training
 from shared.steps.stacking import stacked
+from shared.systems.wine import synthesizers
 from shared.systems.wine.features import fingerprint, inputs, labelled, medians, must_suffice, ranges, usual_source
 from shared.systems.wine.model import Learned, Plan, learn
 from shared.systems.wine.tables import GRADES, MEASURES, MODEL, SAMPLES
@@ -107,6 +110,44 @@ def comparison(said: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> list[dict[
 
 
 _OTHERS = {"quality": "chosen in each fold", "mean": "mean grade", "predecessor": "predecessor: forest, no total SO2"}
+
+
+def augmented(platform: Platform, run: Run, source: str, repeats: int) -> Report:
+    """Return what adding synthetic wines to the real ones does to one family's error on real wines.
+
+    In each fold the synthesizer learns only what the model learns.
+
+    Raises:
+        NotYetError: there are no graded wines of that source, or too few.
+    """
+    rows = labelled(platform, run.until, source or usual_source(platform, run.until))
+    must_suffice(rows)
+    log.info("wine experiment: %d wines", len(rows), extra={"due": repeats * 5})
+
+    def draw(known: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+        log.info("wine experiment: repeat %d", seed + 1)
+        return synthesizers.fit(synthesizers.USUAL, synthesizers.whole(known), Training(1, seed)).sample(count, seed)
+
+    def predict(known: pd.DataFrame, judged: pd.DataFrame) -> np.ndarray:
+        blanks = medians(known)
+        model = FAMILIES[SINGLE].make(0).fit(inputs(known, blanks).to_numpy(), known["grade"])
+        return np.asarray(model.predict(inputs(judged, blanks).to_numpy()))
+
+    table = augmentation(rows, "grade", fingerprint(rows), draw, predict, repeats=repeats)
+    found = {row["learned_from"]: row for row in table}
+    both, alone = found["real + as many synthetic"], found["synthetic alone, as many"]
+    metrics = {"mse": both["mse"], "difference": both["difference"], "mse_synthetic_alone": alone["mse"]}
+    verdict = "hurts" if both["low"] > 0 else "helps" if both["high"] < 0 else "makes no sure difference"
+    return Report(
+        rows=len(rows),
+        metrics=metrics,
+        baselines={"mse": found["real"]["mse"]},
+        headline="difference",
+        note=f"adding as many synthetic wines {verdict}: mse {both['difference']:+.4f}",
+        table=table,
+    )
+
+
 _ON_TOTAL = ("total_sulfur_dioxide", "free_share", "bound_so2")
 _PROTOCOLS: dict[str, dict[str, Any]] = {
     ", no total SO2": {"without": _ON_TOTAL},

@@ -5,7 +5,8 @@ import pytest
 
 from shared.steps import charts
 from shared.steps.drift import drift
-from shared.steps.scoring import calibration, confusion, rolling_share
+from shared.steps.rolling import rolling_share
+from shared.steps.scoring import calibration, confusion
 
 CLASSES = ["setosa", "versicolor"]
 HITS = pd.Series([True, False, True], index=pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-04"], utc=True))

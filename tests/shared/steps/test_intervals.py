@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import NotYetError, SchemaError, UsageError
-from shared.steps.intervals import conformal_quantile, label_scores, label_sets, mean_set_size, set_coverage
+from shared.steps.intervals import (
+    conformal_quantile,
+    interval_coverage,
+    label_scores,
+    label_sets,
+    mean_set_size,
+    quantile_scores,
+    set_coverage,
+)
 from shared.steps.scoring import wilson
 
 
@@ -118,3 +126,57 @@ def test_coverage_counts_the_sets_that_hold_the_truth():
 def test_a_true_label_that_no_set_could_hold_is_named():
     with pytest.raises(SchemaError, match="'rose'"):
         set_coverage(pd.DataFrame({"a": [True]}), pd.Series(["rose"]))
+
+
+# --- intervals -----------------------------------------------------------------------------------------------------
+
+
+def test_a_truth_outside_both_quantiles_scores_its_distance_and_one_inside_scores_below_0():
+    low, high = np.array([4.0, 4.0, 4.0, 4.0]), np.array([6.0, 6.0, 6.0, 6.0])
+    assert quantile_scores(low, high, np.array([3.0, 4.0, 5.5, 8.0])).tolist() == [1.0, 0.0, -0.5, 2.0]
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+@pytest.mark.parametrize("wrong_by", [-0.6, 0.0, 0.9])
+def test_quantiles_that_are_too_narrow_or_too_wide_are_mended_to_what_was_promised(coverage, wrong_by):
+    rng = np.random.default_rng(2)
+
+    def wines(count):
+        middle, spread = rng.normal(6, 1, count), rng.uniform(0.3, 1.0, count)
+        truth = middle + spread * rng.normal(size=count)
+        return middle - spread - wrong_by, middle + spread + wrong_by, truth
+
+    margin = conformal_quantile(quantile_scores(*wines(999)), coverage)
+    low, high, truth = (pd.Series(column) for column in wines(4000))
+    held = interval_coverage(low - margin, high + margin, truth).value
+    assert held == pytest.approx(coverage, abs=0.03)
+
+
+@given(st.lists(st.tuples(st.floats(3, 9), st.floats(3, 9), st.integers(3, 9)), min_size=9, max_size=40))
+def test_the_margin_covers_its_own_rows_at_least_as_often_as_promised(rows):
+    low, high, truth = (np.array(column, dtype="float64") for column in zip(*rows, strict=True))
+    margin = conformal_quantile(quantile_scores(low, high, truth), 0.9) + 1e-9
+    assert interval_coverage(*map(pd.Series, (low - margin, high + margin, truth))).value >= 0.9
+
+
+def test_both_ends_of_an_interval_belong_to_it():
+    low, high = pd.Series([5.0, 5.0, 5.0]), pd.Series([6.0, 6.0, 6.0])
+    assert interval_coverage(low, high, pd.Series([5, 6, 7])) == wilson(2, 3)
+
+
+def test_coverage_of_no_intervals_is_unknown():
+    nothing = pd.Series([], dtype=float)
+    assert math.isnan(interval_coverage(nothing, nothing, nothing).value)
+
+
+def test_a_blank_is_no_miss_and_rows_that_do_not_meet_are_refused():
+    fine = pd.Series([5.0])
+    for ends in [
+        (pd.Series([math.nan]), fine, fine),
+        (fine, pd.Series([math.nan]), fine),
+        (fine, fine, fine * math.nan),
+    ]:
+        with pytest.raises(SchemaError, match="blank"):
+            interval_coverage(*ends)
+    with pytest.raises(SchemaError, match="same index"):
+        interval_coverage(fine, fine, pd.Series([5.0], index=["x"]))

@@ -5,16 +5,19 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
 
 from shared.errors import NotYetError, SchemaError
 from shared.steps.scoring import (
+    Share,
     accuracy,
     calibration,
     confusion,
     expected_calibration_error,
     log_loss,
     majority,
-    rolling_share,
+    mean_of,
+    quadratic_kappa,
     wilson,
 )
 
@@ -179,40 +182,72 @@ def test_a_calibrated_guesser_has_a_small_calibration_error_and_a_boaster_a_larg
     assert expected_calibration_error(calibration(chance + 0.3, hit)) == pytest.approx(0.3, abs=0.03)
 
 
-def hits_at(**hits):
-    return pd.Series(
-        [*hits.values()], index=pd.to_datetime([f"2026-{day[1:].replace('_', '-')}" for day in hits], utc=True)
-    )
+# --- grades and means ----------------------------------------------------------------------------------------------
+
+GRADE_PAIRS = st.lists(st.tuples(st.integers(3, 9), st.integers(3, 9)), min_size=1, max_size=40)
 
 
-def test_the_rolling_share_counts_calendar_days_not_rows():
-    rolling = rolling_share(hits_at(d01_01=True, d01_02=False, d01_05=True), days=3)
-    assert rolling["date"].dt.strftime("%m-%d").tolist() == ["01-01", "01-02", "01-03", "01-04", "01-05"]
-    assert rolling["count"].tolist() == [1, 2, 2, 1, 1]
-    assert rolling["value"].tolist() == [1.0, 0.5, 0.5, 0.0, 1.0]
-    assert rolling["low"][1] == wilson(1, 2).low
+@given(GRADE_PAIRS)
+def test_quadratic_kappa_is_scikit_learns(pairs):
+    truth, guess = (pd.Series(column) for column in zip(*pairs, strict=True))
+    found = quadratic_kappa(truth, guess, range(3, 10))
+    if len({*truth, *guess}) == 1:
+        assert math.isnan(found)
+    else:
+        assert found == pytest.approx(cohen_kappa_score(truth, guess, labels=[*range(3, 10)], weights="quadratic"))
 
 
-def test_a_window_without_rows_is_shown_as_unknown():
-    rolling = rolling_share(hits_at(d01_01=True, d01_04=True), days=2)
-    assert rolling["count"].tolist() == [1, 1, 0, 1]
-    assert math.isnan(rolling["value"][2])
-    assert (rolling["low"][2], rolling["high"][2]) == (0, 1)
+def test_kappa_is_1_for_agreement_0_for_always_the_mean_and_negative_for_the_opposite():
+    truth = pd.Series([4, 5, 6])
+    assert quadratic_kappa(truth, truth, range(3, 10)) == 1
+    assert quadratic_kappa(truth, pd.Series([5, 5, 5]), range(3, 10)) == 0
+    assert quadratic_kappa(truth, pd.Series([6, 5, 4]), range(3, 10)) == -1
 
 
-def test_days_are_days_of_utc_and_the_order_of_rows_does_not_matter():
-    times = pd.to_datetime(["2026-01-02T00:30+02:00", "2026-01-01T03:00+02:00"])
-    rolling = rolling_share(pd.Series([True, False], index=times), days=1)
-    assert rolling[["value", "count"]].to_numpy().tolist() == [[0.5, 2]]
+def test_kappa_of_nothing_is_unknown_and_a_grade_nobody_declared_is_named():
+    nothing = pd.Series([], dtype="int64")
+    assert math.isnan(quadratic_kappa(nothing, nothing, range(3, 10)))
+    with pytest.raises(SchemaError, match="11"):
+        quadratic_kappa(pd.Series([5]), pd.Series([11]), range(3, 10))
+    with pytest.raises(SchemaError, match="blank"):
+        quadratic_kappa(pd.Series([5.0]), pd.Series([math.nan]), range(3, 10))
 
 
-def test_the_rolling_share_of_nothing_is_empty_with_its_columns():
-    rolling = rolling_share(pd.Series([], index=pd.DatetimeIndex([], tz="UTC"), dtype=bool), days=30)
-    assert [*rolling.columns] == ["date", "value", "low", "high", "count"]
-    assert rolling.empty
-    assert rolling["value"].dtype == "float64"
+def test_the_interval_of_a_mean_is_the_textbooks():
+    losses = pd.Series([1.0, 2.0, 3.0, 4.0])
+    half = 1.959964 * losses.std() / 2
+    assert mean_of(losses) == Share(2.5, pytest.approx(2.5 - half), pytest.approx(2.5 + half), 4)
 
 
-def test_a_rolling_share_needs_times():
-    with pytest.raises(SchemaError, match="time"):
-        rolling_share(pd.Series([True, False]), days=7)
+def test_the_mean_of_one_or_of_one_in_repeats_has_no_known_interval():
+    for losses in (pd.Series([2.0]), pd.Series([1.0, 3.0], index=["a", "a"])):
+        share = mean_of(losses)
+        assert (share.value, share.count) == (2.0, 1)
+        assert math.isnan(share.low)
+        assert math.isnan(share.high)
+
+
+def test_the_mean_of_nothing_is_unknown_and_a_blank_is_refused():
+    assert math.isnan(mean_of(pd.Series([], dtype=float)).value)
+    with pytest.raises(SchemaError, match="blank"):
+        mean_of(pd.Series([1.0, math.nan]))
+
+
+@given(st.lists(st.floats(0, 36), min_size=2, max_size=20), st.integers(1, 4))
+def test_repeats_do_not_make_a_mean_surer(losses, repeats):
+    once = pd.Series(losses)
+    one, many = mean_of(once), mean_of(pd.concat([once] * repeats))
+    assert (many.value, many.low, many.high) == pytest.approx((one.value, one.low, one.high), abs=1e-9)
+    assert many.count == len(losses)
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_mean_holds_the_truth_as_often_as_promised_also_with_twins():
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(2000):
+        size = rng.choice([1, 1, 1, 2, 4], 150)
+        wines = np.repeat(np.arange(150), size)
+        losses = pd.Series((rng.chisquare(1, 150)[wines] + rng.chisquare(1, len(wines))) / 2, index=wines)
+        share = mean_of(losses)
+        held += share.low <= 1.0 <= share.high
+    assert held / 2000 == pytest.approx(0.95, abs=0.02)

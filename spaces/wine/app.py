@@ -1,0 +1,325 @@
+"""Wine: how good a wine is, from its colour and eleven measures, what moved that answer, and what would better it.
+
+sliders ──► measured ──► the model that serves ──► grade, interval, probabilities, warnings, provenance
+                                               ──► a moment later: what moved it, what would lift it by one
+call    ──► wine_predict (REST and MCP) ──► the same as plain values
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import pandas as pd
+from markupsafe import Markup
+
+from shared.connect import open_platform
+from shared.errors import MissingExtraError, UsageError
+from shared.pages import look, pieces
+from shared.pages.guard import answered, shown, shown_if
+from shared.pages.measured import measured, unusual, with_unit
+from shared.pages.pieces import Tile
+from shared.pages.plots import framed
+from shared.pages.provenance import provenance
+from shared.pages.standing import freshness, standing
+from shared.pages.words import inside, plain
+from shared.runs import parse_day
+from shared.steps import charts
+from shared.steps.promotion import champion
+from shared.systems.wine.inference import DIGITS, MODEL, grade, lift, moved, quality
+from shared.systems.wine.tables import COLOURS, GRADES, MEASURES, SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.ports import ModelVersion
+    from shared.systems.wine.inference import Lift
+
+SYSTEM = "wine"
+STEPS = {**DIGITS, "density": 5}  # digits
+STARTS = ("Typical", "One of the better", "One of the weaker")
+HIDDEN = gr.update(visible=False)
+LOOKING = Markup('<p class="al-muted">Looking for it …</p>')
+
+
+def wine_predict(  # noqa: PLR0913 - a program names the eleven measures
+    colour: str,
+    fixed_acidity: float,
+    volatile_acidity: float,
+    citric_acid: float,
+    residual_sugar: float,
+    chlorides: float,
+    free_sulfur_dioxide: float,
+    total_sulfur_dioxide: float,
+    density: float,
+    ph: float,
+    sulphates: float,
+    alcohol: float,
+) -> dict[str, Any]:
+    """Tell how good a wine is (a grade from 3 to 9, as a panel of tasters gives it) from its colour and eleven measures.
+
+    Args:
+        colour: red or white.
+        fixed_acidity: As tartaric acid, in g/L; usually 5 to 13.
+        volatile_acidity: As acetic acid, in g/L; usually 0.1 to 0.9.
+        citric_acid: In g/L; usually 0 to 0.7.
+        residual_sugar: In g/L; usually 1 to 18.
+        chlorides: As sodium chloride, in g/L; usually 0.02 to 0.13.
+        free_sulfur_dioxide: In mg/L; usually 4 to 60.
+        total_sulfur_dioxide: In mg/L; usually 10 to 210.
+        density: In g/cm³; usually 0.989 to 1.
+        ph: The pH, a number without a unit; usually 2.9 to 3.6.
+        sulphates: As potassium sulphate, in g/L; usually 0.3 to 0.9.
+        alcohol: In % vol; usually 9 to 13.
+
+    Returns:
+        The whole grade, the expected one, an interval that holds the truth 9 times in 10, the probability of each
+        grade, how far each input moved the expected grade from ``usual`` wines, the smallest change found that would
+        lift the grade by one (null when there is none), warnings, notes, and the model.
+    """
+    given = (fixed_acidity, volatile_acidity, citric_acid, residual_sugar, chlorides, free_sulfur_dioxide)
+    model, wine = _wine(colour, *given, total_sulfur_dioxide, density, ph, sulphates, alcohol)
+    said = grade(model, wine).iloc[0]
+    shifts, note = _moved(model, wine)
+    found = lift(model, wine)
+    return {
+        "grade": said["grade"],
+        "quality": said["quality"],
+        "interval": {"low": said["low"], "high": said["high"], "holds": model.signature["coverage"]},
+        "probabilities": {str(one): said[f"p{one}"] for one in GRADES},
+        "moved": shifts.to_dict("records"),
+        "usual": said["quality"] - shifts["shift"].sum() if len(shifts) else None,
+        "lift": found and _plain_lift(found),
+        "warnings": _warnings(model, wine),
+        "notes": [note] if note else [],
+        "model": {"name": model.name, "version": model.version, "trained_on": model.trained_on},
+        "model_error": model.metrics["mae"],
+    }
+
+
+def fill() -> list[Any]:
+    """Return the banner, the form with a typical wine in it, how fresh all is, and the first answer."""
+    platform = open_platform()
+    model = champion(platform, MODEL)
+    colour = COLOURS[0] if COLOURS[0] in model.signature["ranges"] else COLOURS[-1]
+    form = _form(model, colour)
+    fresh = freshness(standing(platform, SYSTEM), parse_day("today", platform.world))
+    first = show(colour, *(slider["value"] for slider in form))
+    return [shown_if(pieces.banner(platform.world)), gr.update(visible=True), colour, *form, fresh, *first]
+
+
+def choose(colour: object) -> list[Any]:
+    """Return the sliders in the ranges of a colour, at its typical wine."""
+    return _form(champion(open_platform(), MODEL), _colour(colour))
+
+
+def start(which: object, colour: object) -> list[Any]:
+    """Return the measures of a wine to begin with: typical, or one the model learned from and finds good or weak."""
+    model, colour = champion(open_platform(), MODEL), _colour(colour)
+    wines = pd.read_parquet(model.folder / "background.parquet").query("colour == @colour").dropna()
+    if which == STARTS[0] or wines.empty:
+        return _typical(model, colour)
+    place = quality(model, wines).argmax() if which == STARTS[1] else quality(model, wines).argmin()
+    return _on_steps(wines.iloc[place])
+
+
+def show(*values: object) -> list[Any]:
+    """Return the answer: figures, probabilities, what they mean and where they come from; the rest is looked for."""
+    model, wine = _wine(*values)
+    said = grade(model, wine).iloc[0]
+    chances = {one: float(said[f"p{one}"]) for one in GRADES}
+    bars = framed(charts.probability_bars(chances, int(said["grade"]), "grade"), height=220)
+    warnings = Markup("").join(pieces.notice(why, "warning") for why in _warnings(model, wine))
+    return [gr.update(visible=True), _tiles(model, said), warnings, bars, provenance(model), LOOKING]
+
+
+def why(*values: object) -> list[Any]:
+    """Return what moved the answer, in a sentence and as bars, and what would lift the grade by one."""
+    model, wine = _wine(*values)
+    shifts, note = _moved(model, wine)
+    if note:
+        return [pieces.notice(note, "warning"), HIDDEN, _in_words(model, wine)]
+    labels = [_with_value(row["measure"], row["value"]) for row in shifts.to_dict("records")]
+    usual = float(quality(model, wine)[0]) - float(shifts["shift"].sum())
+    words = "Beside the usual wine, of expected grade {:.2f}: what each input adds or takes."
+    bars = framed(charts.shift_bars(labels, shifts["shift"].tolist(), "grades"), height=400).update_yaxes(title=None)
+    told = Markup('<p class="al-muted">{}</p>').format(words.format(usual))
+    return [told, gr.update(value=bars, visible=True), _in_words(model, wine)]
+
+
+def _wine(colour: object, *values: object) -> tuple[ModelVersion, pd.DataFrame]:
+    """Return the model that serves, and the wine as a row of SAMPLES.
+
+    Raises:
+        NotYetError: no model serves yet.
+        UsageError: the colour or a measure cannot be.
+    """
+    model = champion(open_platform(), MODEL)
+    known = {"sample_id": "", "taken_at": pd.NaT, "origin": "", "colour": _colour(colour)}
+    return model, pd.DataFrame([{**known, **measured(SAMPLES, MEASURES, values)}])
+
+
+def _colour(given: object) -> str:
+    if given not in COLOURS:
+        raise UsageError(f"colour must be red or white; got {given!r}"[:80])
+    return str(given)
+
+
+def _warnings(model: ModelVersion, wine: pd.DataFrame) -> list[str]:
+    """Return a sentence for each reason not to believe the answer."""
+    colour, values = wine["colour"].iloc[0], wine[[*MEASURES]].iloc[0].to_dict()
+    free, total = values["free_sulfur_dioxide"], values["total_sulfur_dioxide"]
+    said = []
+    if free > total:
+        said.append(
+            f"Free sulfur dioxide ({free:g} mg/L) is a part of the total ({total:g} mg/L) and cannot be more: "
+            "there is no such wine, so do not believe the answer."
+        )
+    seen = model.signature["ranges"].get(colour)
+    if seen is None:
+        return [*said, f"The model learned from no {colour} wines: do not believe the answer."]
+    return [*said, *unusual(SAMPLES, values, seen)]
+
+
+def _moved(model: ModelVersion, wine: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return ``inference.moved``, or nothing and why."""
+    try:
+        return moved(model, wine), ""
+    except MissingExtraError as missing:
+        return pd.DataFrame({"measure": [], "value": [], "shift": []}), str(missing)
+
+
+def _tiles(model: ModelVersion, said: pd.Series) -> Markup:
+    error = f"off by {model.metrics['mae']:.2f} on average"
+    return pieces.tiles(
+        [
+            Tile("Grade", str(said["grade"]), f"tasters gave {GRADES[0]} to {GRADES[-1]}, of 10"),
+            Tile("Expected grade", f"{said['quality']:.2f}", error),
+            Tile("90\u00a0% interval", f"{said['low']:.1f}–{said['high']:.1f}", "holds the grade 9 times in 10"),
+        ]
+    )
+
+
+def _in_words(model: ModelVersion, wine: pd.DataFrame) -> Markup:
+    """Return what would lift the grade by one, or that nothing small would."""
+    now, found = int(grade(model, wine)["grade"].iloc[0]), lift(model, wine)
+    if now == GRADES[-1]:
+        return pieces.notice(f"Grade {now} is the best that any wine of the study got", "empty")
+    if found is None:
+        colour = wine["colour"].iloc[0]
+        text = (
+            f"No change of up to three measures, within what {colour} wines had, was found that brings grade {now + 1}"
+        )
+        return pieces.notice(text, "empty")
+    rows = [_change(name, before, after) for name, (before, after) in found.changes.items()]
+    if found.density[0] != found.density[1]:
+        rows.append(_change("density", *found.density) | {"Measure": "Density, which follows"})
+    said = Markup("<p>To grade <strong>{}</strong> (expected {:.2f}), the smallest change found:</p>")
+    return said.format(found.grade, found.quality) + pieces.table("", rows)
+
+
+def _change(name: str, before: float, after: float) -> dict[str, str]:
+    column, digits = SAMPLES.column(name), STEPS[name]
+    by = f"{after - before:+.{digits}f}".replace("-", "−")
+    return {"Measure": plain(name), "Now": _rounded(before), "Then": f"{_rounded(after)} {column.unit}", "Change": by}
+
+
+def _plain_lift(found: Lift) -> dict[str, Any]:
+    pairs = found.changes | ({"density": found.density} if found.density[0] != found.density[1] else {})
+    changes = {name: {"from": before, "to": after} for name, (before, after) in pairs.items()}
+    return {"changes": changes, "grade": found.grade, "quality": found.quality}
+
+
+def _with_value(name: str, value: object) -> str:
+    if name not in MEASURES:
+        return f"{plain(name)}: {value}"
+    return f"{plain(name)}: {_rounded(float(str(value)))} {SAMPLES.column(name).unit}".rstrip()
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.5g}"
+
+
+def _typical(model: ModelVersion, colour: str) -> list[float]:
+    return _on_steps(model.signature["medians"][colour])
+
+
+def _on_steps(values: Mapping[str, float] | pd.Series) -> list[float]:
+    """Return the measures as a slider can show them."""
+    return [round(float(values[name]), STEPS[name]) for name in MEASURES]
+
+
+def _form(model: ModelVersion, colour: str) -> list[Any]:
+    """Return the sliders of a colour; they reach a quarter beyond what the model saw, so that one can leave that."""
+    ranges = model.signature["ranges"]
+    seen = ranges.get(colour) or next(iter(ranges.values()))
+    return [_slider(name, seen[name], at) for name, at in zip(MEASURES, _typical(model, colour), strict=True)]
+
+
+def _slider(name: str, seen: list[float], at: float) -> dict[str, Any]:
+    column, digits = SAMPLES.column(name), STEPS[name]
+    beyond = (seen[-1] - seen[0]) / 4
+    low, high = max(column.low, seen[0] - beyond), min(column.high, seen[-1] + beyond)
+    told = f"learned from {_rounded(seen[0])} to {with_unit(column, seen[-1])}"
+    return gr.update(minimum=round(low, digits), maximum=round(high, digits), value=at, info=told)
+
+
+def _label(name: str) -> str:
+    unit = SAMPLES.column(name).unit
+    return f"{plain(name)} ({unit})" if unit else plain(name)
+
+
+with gr.Blocks(title="Wine", analytics_enabled=False) as demo:
+    gr.HTML(pieces.title("Wine", "Eleven measures of a wine: which grade would a panel of tasters give it?"))
+    banner, notice = gr.HTML(visible=False), gr.HTML(visible=False)
+    with gr.Row(visible=False) as form:
+        with gr.Column(min_width=320, scale=5):
+            colour = gr.Radio([(plain(one), one) for one in COLOURS], label="Colour")
+            with gr.Row():
+                buttons = [gr.Button(one, size="sm", min_width=100) for one in STARTS]
+            with gr.Row():
+                sliders = [
+                    gr.Slider(0, 1, 0, step=10 ** -STEPS[name], label=_label(name), buttons=[], min_width=220)
+                    for name in MEASURES
+                ]
+        with gr.Column(min_width=320, scale=6):
+            trouble = gr.HTML(visible=False)
+            with gr.Column(visible=False) as answer:
+                tiles, warnings = gr.HTML(), gr.HTML()
+                gr.HTML(pieces.heading("How likely is each grade?"))
+                chances = gr.Plot(show_label=False, container=False)
+                gr.HTML(pieces.heading("What would lift it by one?"))
+                lifted = gr.HTML()
+                gr.HTML(pieces.heading("What moved the answer?"))
+                aside = gr.HTML(visible=False)
+                told, shifts = gr.HTML(), gr.Plot(show_label=False, container=False)
+                origin = gr.HTML()
+    fresh = gr.HTML()
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    answers = [answer, tiles, warnings, chances, origin, lifted]
+    reasons = [told, shifts, lifted]
+    filled = [banner, form, colour, *sliders, fresh, *answers]
+    show_safely = shown(show, [HIDDEN, *[gr.skip()] * (len(answers) - 1)])
+    why_safely = shown(why, ["", HIDDEN, ""])
+    # Without preprocess the values come as they are, and ``measured`` says what is wrong with one. What takes a second
+    # comes after the answer; ``always_last``: values that changed meanwhile are explained once more.
+    asking = {"fn": show_safely, "inputs": [colour, *sliders], "outputs": [trouble, *answers]}
+    asking |= {"preprocess": False, "trigger_mode": "always_last", **quiet}
+    explaining = {**asking, "fn": why_safely, "outputs": [aside, *reasons]}
+    opened = demo.load(
+        shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)]), None, [notice, *filled], **quiet
+    )
+    opened.then(**explaining)
+    gr.on([slider.input for slider in sliders], **asking).then(**explaining)
+    gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking).then(**explaining)
+    # Read anew once the sliders are set, after whatever was still being answered: the last answer is the button's.
+    started = {"outputs": [trouble, *sliders], "preprocess": False, **quiet}
+    unset = [gr.skip()] * len(sliders)
+    colour.input(shown(choose, unset), [colour], **started).then(**asking).then(**explaining)
+    for button in buttons:
+        button.click(shown(start, unset), [button, colour], **started).then(**asking).then(**explaining)
+    gr.api(answered(wine_predict))
+
+if __name__ == "__main__":
+    look.serve(demo)
