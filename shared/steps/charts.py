@@ -89,29 +89,34 @@ def calibration_curve(table: pd.DataFrame) -> go.Figure:
 def coverage_bars(by_class: Mapping[int, Share], promised: float, name: str) -> go.Figure:
     """Return each class's coverage as a bar with its 95 % interval, over what was promised; no bar of no rows.
 
-    ``name`` is what a class is called, such as grade.
+    ``name`` is what a class is called; below each stands how many rows it has.
     """
     title, places = "Coverage", [str(one) for one in by_class]
     if not any(share.count for share in by_class.values()):
         return _nothing_yet(title)
     known = {str(one): share for one, share in by_class.items() if share.count}
     above, below = zip(*((one.high - one.value, one.value - one.low) for one in known.values()), strict=True)
-    bars = {"type": "data", "array": above, "arrayminus": below, "color": INK}
-    tops = {"x": [*known], "y": [one.value for one in known.values()], "text": [one.count for one in known.values()]}
-    inside = {"textposition": "inside", "insidetextanchor": "start", "texttemplate": "%{text}", "textangle": 0}
-    figure = go.Figure(go.Bar(**tops, **inside, error_y=bars, marker_color=BLUE, name="rows in the bar"))
+    bars = {"type": "data", "array": above, "arrayminus": below, "color": BLUE}
+    tops = {"x": [*known], "y": [one.value for one in known.values()]}
+    figure = go.Figure(go.Bar(**tops, error_y=bars, marker=_PALER, name="model"))
     level = {"x": [places[0], places[-1]], "y": [promised, promised]}
     figure.add_scatter(**level, line={"color": ORANGE, "dash": "dash"}, mode="lines", name="as promised")
-    x = {"title": name, "categoryarray": places, "range": [-0.5, len(places) - 0.5], "showgrid": False, **_NAMED}
-    return _layout(figure, title, x=x, y={"title": "intervals that held the truth (%)", **_PERCENT})
+    counted = [f"{place}<br>({share.count})" for place, share in zip(places, by_class.values(), strict=True)]
+    x = {"categoryarray": places, "tickvals": places, "ticktext": counted, "range": [-0.5, len(places) - 0.5], **_NAMED}
+    return _layout(
+        figure,
+        title,
+        x={"title": name, "showgrid": False, **x},
+        y={"title": "intervals that held the truth (%)", **_PERCENT},
+    )
 
 
 def probability_bars(probabilities: Mapping[int, float], said: int, name: str) -> go.Figure:
     """Return the probability of each class, in order, as a bar; the one that was ``said`` in a colour of its own."""
     places, shares = [str(one) for one in probabilities], [*probabilities.values()]
-    colours = [BLUE if one == said else PALE for one in probabilities]
+    colours = {"color": [BLUE if one == said else PALE for one in probabilities], "line_width": 0}
     texts = {"text": [f"{share:.0%}" for share in shares], "textposition": "outside", "cliponaxis": False}
-    figure = go.Figure(go.Bar(x=places, y=shares, marker_color=colours, **texts))
+    figure = go.Figure(go.Bar(x=places, y=shares, marker=colours, **texts))
     y = {"title": "probability (%)", "tickformat": ".0%", "range": [0, 1.15 * max(shares)]}
     return _layout(figure, "Probability", x={"title": name, "showgrid": False, **_NAMED}, y=y)
 
@@ -126,11 +131,13 @@ def shift_bars(labels: Sequence[str], shifts: Sequence[float], unit: str) -> go.
     for colour, name, sign in ((BLUE, "up", 1), (VERMILLION, "down", -1)):
         mine = [(label, shift) for label, shift in ordered if (shift >= 0) == (sign > 0)]
         places = {"x": [shift for _, shift in mine], "y": [label for label, _ in mine]}
-        texts = {"text": [f"{shift:+.2f}" for _, shift in mine], "textposition": "outside", "cliponaxis": False}
-        figure.add_bar(**places, **texts, orientation="h", marker_color=colour, name=name)
-    reach = 1.3 * max(max(abs(shift) for _, shift in ordered), 1e-9)  # room for the numbers beside the bars
+        texts = {"text": [_signed(shift) for _, shift in mine], "textposition": "outside", "cliponaxis": False}
+        figure.add_bar(**places, **texts, orientation="h", marker={"color": colour, "line_width": 0}, name=name)
+    ends = min(0.0, *(shift for _, shift in ordered)), max(1e-9, *(shift for _, shift in ordered))
+    room = 0.3 * (ends[1] - ends[0])  # for the numbers beside the bars
+    x = {"title": f"shift ({unit})", "range": [ends[0] - room * (ends[0] < 0), ends[1] + room]}
     y = {"title": "input", "categoryarray": [label for label, _ in ordered], "autorange": "reversed", **_NAMED}
-    return _layout(figure, title, x={"title": f"shift ({unit})", "range": [-reach, reach]}, y={**y, "showgrid": False})
+    return _layout(figure, title, x=x, y={**y, "showgrid": False})
 
 
 def drift_bars(table: pd.DataFrame) -> go.Figure:
@@ -147,6 +154,12 @@ def drift_bars(table: pd.DataFrame) -> go.Figure:
     return _layout(figure, title, x={"title": "shift (reference standard deviations)"}, y=y)
 
 
+def _signed(shift: float) -> str:
+    """Return a shift with two digits and its sign, none for what rounds to nothing."""
+    return f"{shift:+.2f}".replace("-", "−") if abs(shift) >= 0.005 else "0.00"
+
+
+_PALER = {"color": PALE, "line_width": 0}
 _NAMED = {"type": "category"}  # numbers that are names, such as grades, stay apart evenly
 _PERCENT = {"range": [0, 1.02], "tickformat": ".0%"}
 _INKED = {"font_color": INK, "modebar_color": INK, "modebar_activecolor": BLUE}

@@ -107,7 +107,8 @@ def sklearn_onnx(model: Any, inputs: np.ndarray) -> bytes:  # noqa: ANN401
 def xgboost_onnx(model: Any, inputs: np.ndarray) -> bytes:  # noqa: ANN401
     """Return an xgboost model as ONNX."""
     taken = [("X", FloatTensorType([None, inputs.shape[1]]))]
-    return bytes(convert_xgboost(model, initial_types=taken).SerializeToString())
+    # Named, or the file would hold a random name, and the same model would have another hash each time.
+    return bytes(convert_xgboost(model, name="xgboost", initial_types=taken).SerializeToString())
 
 
 def _extra_trees(seed: int, trees: int = 200, leaf: int = 1) -> ExtraTreesRegressor:

@@ -73,7 +73,9 @@ class CellSwap:
     def fit(cls, rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str], k: int = CELL_ROWS) -> CellSwap:
         """Return the generator of rows like ``rows``, in cells of ``k`` to ``2 k - 1`` different rows of one class.
 
-        The class is what the columns ``by`` say; the order of the rows does not matter, nor do repeats.
+        The class is what the columns ``by`` say; the order of the rows does not matter, nor do repeats. How alike rows
+        are counts, by column, once to twice: most where the column goes with the last of ``by``, so that what is
+        learned from synthetic rows is blurred least.
 
         Raises:
             NotYetError: there are fewer than ``k`` different rows.
@@ -83,7 +85,7 @@ class CellSwap:
         different = rows[[*by, *columns]].drop_duplicates().sort_values([*by, *columns], ignore_index=True)
         if len(different) < k:
             raise NotYetError(f"there are {len(different)} different real rows and a cell needs {k}; fill the table")
-        scores = normal_scores(different[[*columns]]).round(9)
+        scores = (normal_scores(different[[*columns]]) * _told(different, by, columns)).round(9)
         labels = [*different[[*by]].itertuples(index=False, name=None)]
         values = [*different[[*columns]].astype("float64").itertuples(index=False, name=None)]
         cells = []
@@ -160,6 +162,20 @@ def sample(generator: Generator, count: int, seed: int, holds: Callable[[dict[st
     rounds = [rng.permutation(generator.size) for _ in range(-(-count // generator.size))]
     places = np.concatenate(rounds)[:count].tolist()
     return pd.DataFrame([accepted(generator, rng, holds, place) for place in places])
+
+
+def _told(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> np.ndarray:
+    """Return 1 to 2 a column: 1 + the share of its variance that the last of ``by`` explains, relative to the largest.
+
+    Within the classes of the others of ``by`` (the correlation ratio of normal scores: Fisher 1925, ch. 8).
+    """
+    scores = pd.DataFrame(normal_scores(rows[[*columns]]))
+    outer = [rows[name] for name in by[:-1]] or [pd.Series(0, index=rows.index)]
+    within = scores - scores.groupby(outer).transform("mean")
+    between = within.groupby([*outer, rows[by[-1]]]).transform("mean")
+    spread = (within**2).mean().to_numpy()
+    shares = (between**2).mean().to_numpy() / np.where(spread > 0, spread, 1)
+    return np.asarray((1 + shares / max(float(shares.max()), 1e-9)).round(6))
 
 
 def _alike(scores: np.ndarray, members: np.ndarray, k: int) -> list[np.ndarray]:

@@ -17,12 +17,12 @@ from shared.connect import open_platform
 from shared.errors import MissingExtraError, UsageError
 from shared.pages import look, pieces
 from shared.pages.guard import answered, shown, shown_if
-from shared.pages.measured import measured, unusual, with_unit
+from shared.pages.measured import measured, unusual
 from shared.pages.pieces import Tile
 from shared.pages.plots import framed
 from shared.pages.provenance import provenance
 from shared.pages.standing import freshness, standing
-from shared.pages.words import inside, plain
+from shared.pages.words import plain
 from shared.runs import parse_day
 from shared.steps import charts
 from shared.steps.promotion import champion
@@ -39,6 +39,10 @@ SYSTEM = "wine"
 STEPS = {**DIGITS, "density": 5}  # digits
 STARTS = ("Typical", "One of the better", "One of the weaker")
 HIDDEN = gr.update(visible=False)
+RULE = Markup(
+    '<p class="al-muted">The grade is the expected one, taken {:g} times as far from the mean grade and rounded: rare '
+    "grades would hardly be said else. So it need not be the likeliest.</p>"
+)
 LOOKING = Markup('<p class="al-muted">Looking for it …</p>')
 
 
@@ -56,7 +60,7 @@ def wine_predict(  # noqa: PLR0913 - a program names the eleven measures
     sulphates: float,
     alcohol: float,
 ) -> dict[str, Any]:
-    """Tell how good a wine is (a grade from 3 to 9, as a panel of tasters gives it) from its colour and eleven measures.
+    """Tell which grade, 3 to 9, a panel of tasters would give a wine, from its colour and eleven measures.
 
     Args:
         colour: red or white.
@@ -130,21 +134,27 @@ def show(*values: object) -> list[Any]:
     chances = {one: float(said[f"p{one}"]) for one in GRADES}
     bars = framed(charts.probability_bars(chances, int(said["grade"]), "grade"), height=220)
     warnings = Markup("").join(pieces.notice(why, "warning") for why in _warnings(model, wine))
-    return [gr.update(visible=True), _tiles(model, said), warnings, bars, provenance(model), LOOKING]
+    rule = RULE.format(model.signature["link"]["stretch"])
+    return [gr.update(visible=True), _tiles(model, said), warnings, rule, bars, provenance(model), LOOKING]
+
+
+def better(*values: object) -> list[Any]:
+    """Return what would lift the grade by one."""
+    return [_in_words(*_wine(*values))]
 
 
 def why(*values: object) -> list[Any]:
-    """Return what moved the answer, in a sentence and as bars, and what would lift the grade by one."""
+    """Return what moved the answer, in a sentence and as bars."""
     model, wine = _wine(*values)
     shifts, note = _moved(model, wine)
     if note:
-        return [pieces.notice(note, "warning"), HIDDEN, _in_words(model, wine)]
+        return [pieces.notice(note, "warning"), HIDDEN]
     labels = [_with_value(row["measure"], row["value"]) for row in shifts.to_dict("records")]
     usual = float(quality(model, wine)[0]) - float(shifts["shift"].sum())
     words = "Beside the usual wine, of expected grade {:.2f}: what each input adds or takes."
     bars = framed(charts.shift_bars(labels, shifts["shift"].tolist(), "grades"), height=400).update_yaxes(title=None)
     told = Markup('<p class="al-muted">{}</p>').format(words.format(usual))
-    return [told, gr.update(value=bars, visible=True), _in_words(model, wine)]
+    return [told, gr.update(value=bars, visible=True)]
 
 
 def _wine(colour: object, *values: object) -> tuple[ModelVersion, pd.DataFrame]:
@@ -219,9 +229,8 @@ def _in_words(model: ModelVersion, wine: pd.DataFrame) -> Markup:
 
 
 def _change(name: str, before: float, after: float) -> dict[str, str]:
-    column, digits = SAMPLES.column(name), STEPS[name]
-    by = f"{after - before:+.{digits}f}".replace("-", "−")
-    return {"Measure": plain(name), "Now": _rounded(before), "Then": f"{_rounded(after)} {column.unit}", "Change": by}
+    change = f"{_rounded(before)} → {_rounded(after)} {SAMPLES.column(name).unit}".rstrip()
+    return {"Measure": plain(name), "Change": change}
 
 
 def _plain_lift(found: Lift) -> dict[str, Any]:
@@ -260,7 +269,7 @@ def _slider(name: str, seen: list[float], at: float) -> dict[str, Any]:
     column, digits = SAMPLES.column(name), STEPS[name]
     beyond = (seen[-1] - seen[0]) / 4
     low, high = max(column.low, seen[0] - beyond), min(column.high, seen[-1] + beyond)
-    told = f"learned from {_rounded(seen[0])} to {with_unit(column, seen[-1])}"
+    told = f"learned from {_rounded(seen[0])} to {_rounded(seen[-1])}"
     return gr.update(minimum=round(low, digits), maximum=round(high, digits), value=at, info=told)
 
 
@@ -287,38 +296,38 @@ with gr.Blocks(title="Wine", analytics_enabled=False) as demo:
             with gr.Column(visible=False) as answer:
                 tiles, warnings = gr.HTML(), gr.HTML()
                 gr.HTML(pieces.heading("How likely is each grade?"))
+                rule = gr.HTML()
                 chances = gr.Plot(show_label=False, container=False)
                 gr.HTML(pieces.heading("What would lift it by one?"))
                 lifted = gr.HTML()
                 gr.HTML(pieces.heading("What moved the answer?"))
                 aside = gr.HTML(visible=False)
-                told, shifts = gr.HTML(), gr.Plot(show_label=False, container=False)
+                told, shifts = gr.HTML(LOOKING), gr.Plot(show_label=False, container=False, visible=False)
                 origin = gr.HTML()
     fresh = gr.HTML()
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    answers = [answer, tiles, warnings, chances, origin, lifted]
-    reasons = [told, shifts, lifted]
+    answers = [answer, tiles, warnings, rule, chances, origin, lifted]
     filled = [banner, form, colour, *sliders, fresh, *answers]
     show_safely = shown(show, [HIDDEN, *[gr.skip()] * (len(answers) - 1)])
-    why_safely = shown(why, ["", HIDDEN, ""])
     # Without preprocess the values come as they are, and ``measured`` says what is wrong with one. What takes a second
-    # comes after the answer; ``always_last``: values that changed meanwhile are explained once more.
+    # comes after the answer; with ``always_last`` values that changed meanwhile are explained once more.
     asking = {"fn": show_safely, "inputs": [colour, *sliders], "outputs": [trouble, *answers]}
     asking |= {"preprocess": False, "trigger_mode": "always_last", **quiet}
-    explaining = {**asking, "fn": why_safely, "outputs": [aside, *reasons]}
+    lifting = {**asking, "fn": shown(better, [""]), "outputs": [aside, lifted]}
+    explaining = {**asking, "fn": shown(why, ["", HIDDEN]), "outputs": [aside, told, shifts]}
     opened = demo.load(
         shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)]), None, [notice, *filled], **quiet
     )
-    opened.then(**explaining)
-    gr.on([slider.input for slider in sliders], **asking).then(**explaining)
-    gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking).then(**explaining)
+    opened.then(**lifting).then(**explaining)
+    gr.on([slider.input for slider in sliders], **asking).then(**lifting).then(**explaining)
+    gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking).then(**lifting).then(**explaining)
     # Read anew once the sliders are set, after whatever was still being answered: the last answer is the button's.
     started = {"outputs": [trouble, *sliders], "preprocess": False, **quiet}
     unset = [gr.skip()] * len(sliders)
-    colour.input(shown(choose, unset), [colour], **started).then(**asking).then(**explaining)
+    colour.input(shown(choose, unset), [colour], **started).then(**asking).then(**lifting).then(**explaining)
     for button in buttons:
-        button.click(shown(start, unset), [button, colour], **started).then(**asking).then(**explaining)
+        button.click(shown(start, unset), [button, colour], **started).then(**asking).then(**lifting).then(**explaining)
     gr.api(answered(wine_predict))
 
 if __name__ == "__main__":

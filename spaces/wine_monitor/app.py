@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 SYSTEM = "wine"
 NAMES = dict(zip(TRACKS, ("Real wines of the reserve", "Synthetic wines"), strict=True))
 MEANS = {
-    "reserve": "Real wines that the model never learned from, opened one a day; a panel tasted each, so these errors are "
-    "the model's own.",
-    "synthetic": "Wines that a synthesizer made; nobody tasted them, and the grade is the synthesizer's, so these errors "
+    "reserve": "Real wines that the model had not learned from when their day came, one a day. A panel tasted each, so "
+    "these errors are the model's own.",
+    "synthetic": "Wines that a synthesizer made. Nobody tasted them: the grade is the synthesizer's, so these errors "
     "say as much about the synthesizer as about the model.",
 }
 
@@ -96,7 +96,7 @@ def _page(platform: Platform, first: date, last: date, chosen: object) -> list[A
     figures = (
         charts.mean_over_time(seen.rolling, seen.baselines["mae"], "", "mean error (grades)"),
         charts.confusion_heatmap(seen.confusion),
-        charts.coverage_bars(seen.by_grade, serving.signature["coverage"], "true grade"),
+        charts.coverage_bars(seen.by_grade, serving.signature["coverage"], "true grade (wines)"),
         charts.drift_bars(shift).update_yaxes(title=None),
     )
     said = Markup('<p class="al-muted">{}</p>').format(MEANS[track])
@@ -166,7 +166,7 @@ def _synthesizer(platform: Platform) -> Markup:
     except AlmanacError as damaged:
         return pieces.notice(str(damaged), "warning")
     name = f"{plain(str(made.signature.get('candidate', made.name)))}, version {made.version}"
-    learned = f"of {made.trained_on or UNKNOWN}; learned from {made.signature.get('wines', UNKNOWN)} real wines"
+    learned = f"Made on {made.trained_on or UNKNOWN} from {made.signature.get('wines', UNKNOWN)} real wines."
     rows = [
         {"Figure": label, "Value": figure(one, made.metrics[one])}
         for one, label in FIGURES.items()
@@ -191,7 +191,7 @@ with gr.Blocks(title="Wine monitor", analytics_enabled=False) as demo:
             confusion = chart("What does it mix up?", "Rows: the true grade. Columns: what the model said.")
         with gr.Row():
             coverage = chart(
-                "Do the intervals hold?", "Share of a grade's wines whose interval held it; number of wines."
+                "Do the intervals hold?", "Of the wines of each grade, how many had it within their interval."
             )
             drift = chart("Do the wines change?", "How far these wines are from those it learned from.")
         with gr.Tab("Predictions"):

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 WINDOW_DAYS = 90  # one wine a day and track: fewer would tell nothing of seven grades
 POLICY = Policy(oldest_days=90)
-# Looked at every day, an alarm on fewer outcomes, or on a 95 % interval of coverage, is false in one half-year of three
-# (simulated); so it is in one of fifteen.
+# An alarm is looked for every day. From the first outcome on, and with a 95 % interval of coverage, there would be a
+# false one in every third half-year; with these, in every fifteenth (simulated: intervals that keep their promise).
 FEWEST_OUTCOMES, SURE = 20, 0.99
 
 
