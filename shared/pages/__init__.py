@@ -8,6 +8,9 @@ standing   how a system stands: freshness, the headline figure beside its baseli
 history    which versions served and why, and the latest runs
 provenance which model answered, and why to believe it
 period     two dates as a visitor writes them
+watching   what every monitor page does with a period
+measured   measures as a visitor gives them
 plots      charts that fit the page
 flower     an iris, drawn to scale
+tasting    what is said of a wine
 """

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold
 
 from shared.steps.promotion import paired_bootstrap
+from shared.steps.splits import hashed_folds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ def augmentation(  # noqa: PLR0913 - rows with what they mean, and two ways to t
     """
     losses: dict[str, list[pd.Series]] = {name: [] for name in MIXES}
     for repeat in range(repeats):
-        for fit, held in GroupKFold(5, shuffle=True, random_state=repeat).split(rows, groups=groups):
+        for fit, held in hashed_folds(groups, 5, repeat):
             known, judged = rows.iloc[fit], rows.iloc[held]
             drawn = draw(known, 2 * len(known), repeat)
             for name, (real, share) in MIXES.items():

@@ -45,11 +45,13 @@ def figures(said: pd.DataFrame, grades: Sequence[int]) -> dict[str, float]:
 def compared(label: str, said: pd.DataFrame, column: str, grades: Sequence[int]) -> dict[str, Any]:
     """Return one model's row: squared error with its 95 % interval and its range over repeats, and the rest.
 
-    ``column`` holds its expected grades; whole ones are those rounded half up. Rows of one index value count as one.
+    ``column`` holds its expected grades; whole ones are those rounded half up, but for ``quality``, which has its own
+    in ``grade``. Rows of one index value count as one.
     """
     away = said[column] - said["truth"]
     mse, by_repeat = mean_of(away**2), (away**2).groupby(said["repeat"].to_numpy()).mean()
-    whole = np.floor(said[column] + 0.5).clip(grades[0], grades[-1]).astype("int64")
+    plain = np.floor(said[column] + 0.5).clip(grades[0], grades[-1]).astype("int64")
+    whole = said["grade"] if column == "quality" else plain
     return {
         "model": label,
         "mse": mse.value,

@@ -134,7 +134,9 @@ with gr.Blocks(title="Iris", analytics_enabled=False) as demo:
     # Without preprocess the sliders' values come as they are, and ``measured`` says what is wrong with one. Not on
     # ``change``: it comes once a slider while all four are being set, with values old and new. On release a slider
     # first moves a value beyond its ends back to them, and is read one step later.
+    # One at a time, so that the answer to what was asked last also comes last.
     asking = {"fn": show_safely, "inputs": sliders, "outputs": [trouble, *answers], "preprocess": False, **quiet}
+    asking |= {"concurrency_limit": 1}
     gr.on([slider.input for slider in sliders], trigger_mode="always_last", **asking)
     gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking)
     # Read anew once the sliders are set, after whatever was still being answered: the last answer is the button's.

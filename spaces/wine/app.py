@@ -17,11 +17,11 @@ from shared.connect import open_platform
 from shared.errors import MissingExtraError, UsageError
 from shared.pages import look, pieces
 from shared.pages.guard import answered, shown, shown_if
-from shared.pages.measured import measured, unusual
-from shared.pages.pieces import Tile
+from shared.pages.measured import measured
 from shared.pages.plots import framed
 from shared.pages.provenance import provenance
 from shared.pages.standing import freshness, standing
+from shared.pages.tasting import doubts, figures, lifted, rounded, rule, with_value
 from shared.pages.words import plain
 from shared.runs import parse_day
 from shared.steps import charts
@@ -39,10 +39,6 @@ SYSTEM = "wine"
 STEPS = {**DIGITS, "density": 5}  # digits
 STARTS = ("Typical", "One of the better", "One of the weaker")
 HIDDEN = gr.update(visible=False)
-RULE = Markup(
-    '<p class="al-muted">The grade is the expected one, taken {:g} times as far from the mean grade and rounded: rare '
-    "grades would hardly be said else. So it need not be the likeliest.</p>"
-)
 LOOKING = Markup('<p class="al-muted">Looking for it …</p>')
 
 
@@ -94,7 +90,7 @@ def wine_predict(  # noqa: PLR0913 - a program names the eleven measures
         "moved": shifts.to_dict("records"),
         "usual": said["quality"] - shifts["shift"].sum() if len(shifts) else None,
         "lift": found and _plain_lift(found),
-        "warnings": _warnings(model, wine),
+        "warnings": doubts(model, wine),
         "notes": [note] if note else [],
         "model": {"name": model.name, "version": model.version, "trained_on": model.trained_on},
         "model_error": model.metrics["mae"],
@@ -133,14 +129,13 @@ def show(*values: object) -> list[Any]:
     said = grade(model, wine).iloc[0]
     chances = {one: float(said[f"p{one}"]) for one in GRADES}
     bars = framed(charts.probability_bars(chances, int(said["grade"]), "grade"), height=220)
-    warnings = Markup("").join(pieces.notice(why, "warning") for why in _warnings(model, wine))
-    rule = RULE.format(model.signature["link"]["stretch"])
-    return [gr.update(visible=True), _tiles(model, said), warnings, rule, bars, provenance(model), LOOKING]
+    warnings = Markup("").join(pieces.notice(doubt, "warning") for doubt in doubts(model, wine))
+    return [gr.update(visible=True), figures(model, said), warnings, rule(model), bars, provenance(model), LOOKING]
 
 
 def better(*values: object) -> list[Any]:
     """Return what would lift the grade by one."""
-    return [_in_words(*_wine(*values))]
+    return [lifted(*_wine(*values))]
 
 
 def why(*values: object) -> list[Any]:
@@ -149,7 +144,7 @@ def why(*values: object) -> list[Any]:
     shifts, note = _moved(model, wine)
     if note:
         return [pieces.notice(note, "warning"), HIDDEN]
-    labels = [_with_value(row["measure"], row["value"]) for row in shifts.to_dict("records")]
+    labels = [with_value(row["measure"], row["value"]) for row in shifts.to_dict("records")]
     usual = float(quality(model, wine)[0]) - float(shifts["shift"].sum())
     words = "Beside the usual wine, of expected grade {:.2f}: what each input adds or takes."
     bars = framed(charts.shift_bars(labels, shifts["shift"].tolist(), "grades"), height=400).update_yaxes(title=None)
@@ -175,22 +170,6 @@ def _colour(given: object) -> str:
     return str(given)
 
 
-def _warnings(model: ModelVersion, wine: pd.DataFrame) -> list[str]:
-    """Return a sentence for each reason not to believe the answer."""
-    colour, values = wine["colour"].iloc[0], wine[[*MEASURES]].iloc[0].to_dict()
-    free, total = values["free_sulfur_dioxide"], values["total_sulfur_dioxide"]
-    said = []
-    if free > total:
-        said.append(
-            f"Free sulfur dioxide ({free:g} mg/L) is a part of the total ({total:g} mg/L) and cannot be more: "
-            "there is no such wine, so do not believe the answer."
-        )
-    seen = model.signature["ranges"].get(colour)
-    if seen is None:
-        return [*said, f"The model learned from no {colour} wines: do not believe the answer."]
-    return [*said, *unusual(SAMPLES, values, seen)]
-
-
 def _moved(model: ModelVersion, wine: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Return ``inference.moved``, or nothing and why."""
     try:
@@ -199,54 +178,10 @@ def _moved(model: ModelVersion, wine: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         return pd.DataFrame({"measure": [], "value": [], "shift": []}), str(missing)
 
 
-def _tiles(model: ModelVersion, said: pd.Series) -> Markup:
-    error = f"off by {model.metrics['mae']:.2f} on average"
-    return pieces.tiles(
-        [
-            Tile("Grade", str(said["grade"]), f"tasters gave {GRADES[0]} to {GRADES[-1]}, of 10"),
-            Tile("Expected grade", f"{said['quality']:.2f}", error),
-            Tile("90\u00a0% interval", f"{said['low']:.1f}–{said['high']:.1f}", "holds the grade 9 times in 10"),
-        ]
-    )
-
-
-def _in_words(model: ModelVersion, wine: pd.DataFrame) -> Markup:
-    """Return what would lift the grade by one, or that nothing small would."""
-    now, found = int(grade(model, wine)["grade"].iloc[0]), lift(model, wine)
-    if now == GRADES[-1]:
-        return pieces.notice(f"Grade {now} is the best that any wine of the study got", "empty")
-    if found is None:
-        colour = wine["colour"].iloc[0]
-        text = (
-            f"No change of up to three measures, within what {colour} wines had, was found that brings grade {now + 1}"
-        )
-        return pieces.notice(text, "empty")
-    rows = [_change(name, before, after) for name, (before, after) in found.changes.items()]
-    if found.density[0] != found.density[1]:
-        rows.append(_change("density", *found.density) | {"Measure": "Density, which follows"})
-    said = Markup("<p>To grade <strong>{}</strong> (expected {:.2f}), the smallest change found:</p>")
-    return said.format(found.grade, found.quality) + pieces.table("", rows)
-
-
-def _change(name: str, before: float, after: float) -> dict[str, str]:
-    change = f"{_rounded(before)} → {_rounded(after)} {SAMPLES.column(name).unit}".rstrip()
-    return {"Measure": plain(name), "Change": change}
-
-
 def _plain_lift(found: Lift) -> dict[str, Any]:
     pairs = found.changes | ({"density": found.density} if found.density[0] != found.density[1] else {})
     changes = {name: {"from": before, "to": after} for name, (before, after) in pairs.items()}
     return {"changes": changes, "grade": found.grade, "quality": found.quality}
-
-
-def _with_value(name: str, value: object) -> str:
-    if name not in MEASURES:
-        return f"{plain(name)}: {value}"
-    return f"{plain(name)}: {_rounded(float(str(value)))} {SAMPLES.column(name).unit}".rstrip()
-
-
-def _rounded(value: float) -> str:
-    return f"{value:.5g}"
 
 
 def _typical(model: ModelVersion, colour: str) -> list[float]:
@@ -269,7 +204,7 @@ def _slider(name: str, seen: list[float], at: float) -> dict[str, Any]:
     column, digits = SAMPLES.column(name), STEPS[name]
     beyond = (seen[-1] - seen[0]) / 4
     low, high = max(column.low, seen[0] - beyond), min(column.high, seen[-1] + beyond)
-    told = f"learned from {_rounded(seen[0])} to {_rounded(seen[-1])}"
+    told = f"learned from {rounded(seen[0])} to {rounded(seen[-1])}"
     return gr.update(minimum=round(low, digits), maximum=round(high, digits), value=at, info=told)
 
 
@@ -296,10 +231,10 @@ with gr.Blocks(title="Wine", analytics_enabled=False) as demo:
             with gr.Column(visible=False) as answer:
                 tiles, warnings = gr.HTML(), gr.HTML()
                 gr.HTML(pieces.heading("How likely is each grade?"))
-                rule = gr.HTML()
+                rounding = gr.HTML()
                 chances = gr.Plot(show_label=False, container=False)
                 gr.HTML(pieces.heading("What would lift it by one?"))
-                lifted = gr.HTML()
+                advice = gr.HTML()
                 gr.HTML(pieces.heading("What moved the answer?"))
                 aside = gr.HTML(visible=False)
                 told, shifts = gr.HTML(LOOKING), gr.Plot(show_label=False, container=False, visible=False)
@@ -307,14 +242,15 @@ with gr.Blocks(title="Wine", analytics_enabled=False) as demo:
     fresh = gr.HTML()
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    answers = [answer, tiles, warnings, rule, chances, origin, lifted]
+    answers = [answer, tiles, warnings, rounding, chances, origin, advice]
     filled = [banner, form, colour, *sliders, fresh, *answers]
     show_safely = shown(show, [HIDDEN, *[gr.skip()] * (len(answers) - 1)])
     # Without preprocess the values come as they are, and ``measured`` says what is wrong with one. What takes a second
-    # comes after the answer; with ``always_last`` values that changed meanwhile are explained once more.
+    # comes after the answer; with ``always_last`` values that changed meanwhile are explained once more. One at a time,
+    # so that the answer to what was asked last also comes last.
     asking = {"fn": show_safely, "inputs": [colour, *sliders], "outputs": [trouble, *answers]}
-    asking |= {"preprocess": False, "trigger_mode": "always_last", **quiet}
-    lifting = {**asking, "fn": shown(better, [""]), "outputs": [aside, lifted]}
+    asking |= {"preprocess": False, "trigger_mode": "always_last", "concurrency_limit": 1, **quiet}
+    lifting = {**asking, "fn": shown(better, [""]), "outputs": [aside, advice]}
     explaining = {**asking, "fn": shown(why, ["", HIDDEN]), "outputs": [aside, told, shifts]}
     opened = demo.load(
         shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)]), None, [notice, *filled], **quiet

@@ -11,7 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
 STAGE_MODULES = {"tables", "sources", "features", "training", "inference", "monitoring"}
-OTHER_MODULES = {"plausible", "synthesizers", "synthesis", "model"}  # where a stage would be too long for one file; in pyproject's layers
+# Where a stage would be too long for one file; they have their place in the layers of pyproject.toml.
+OTHER_MODULES = {
+    "plausible",
+    "synthesizers",
+    "synthesis",
+    "model",
+}
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
 SECRETS = re.compile(
     r"hf_[A-Za-z0-9]{20,}|a[ks]-[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9]{20,}"

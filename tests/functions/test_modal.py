@@ -19,8 +19,10 @@ import pandas as pd
 import pytest
 
 from shared.connect import open_platform
-from shared.runs import RUNS
+from shared.runs import RUNS, Report, run_stage
 from shared.systems.iris.tables import PREDICTIONS
+from shared.systems.wine import sources, synthesis
+from shared.systems.wine.tables import MEASURES, SAMPLES
 
 ROOT = Path(__file__).parents[2]
 ENGINE = os.environ.get("ALMANAC_TEST_MODAL_ENGINE", "")
@@ -67,11 +69,11 @@ def modal(engine, *words):
     return ran.stdout
 
 
-def volume(engine, tmp_path, monkeypatch):
-    """The platform as it lies on iris's volume now."""
+def volume(engine, tmp_path, monkeypatch, system="iris"):
+    """The platform as it lies on the system's volume now."""
     target = tmp_path / f"volume{len(list(tmp_path.iterdir()))}"
     target.mkdir()
-    modal(engine, "volume", "get", "almanac-iris", "demo", str(target), "--force")
+    modal(engine, "volume", "get", f"almanac-{system}", "demo", str(target), "--force")
     monkeypatch.setenv("ALMANAC_HOME", str(target))
     return open_platform()
 
@@ -110,3 +112,32 @@ def test_iris_deploys_runs_fires_retrains_and_survives_a_kill(engine, tmp_path, 
     httpx.post(f"{engine[1]}/fire/iris/daily")
     time.sleep(5)
     pd.testing.assert_frame_equal(volume(engine, tmp_path, monkeypatch).features.read(PREDICTIONS), predictions)
+
+
+def test_wine_deploys_and_a_day_takes_less_than_ten_seconds_and_brings_the_wines_it_brings_here(
+    engine, tmp_path, monkeypatch
+):
+    modal(engine, "deploy", "-m", "functions.wine")
+    modal(engine, "run", "-m", "functions.wine::backfill", "--day", "2026-10-01")
+    modal(engine, "run", "-m", "functions.wine::train", "--day", "2026-10-01")
+    modal(engine, "run", "-m", "functions.wine::daily", "--day", "2026-10-15")  # fits the synthesizer, once
+    clock = time.monotonic()
+    modal(engine, "run", "-m", "functions.wine::daily", "--day", "2026-10-16")
+    assert time.monotonic() - clock < 10
+    there = volume(engine, tmp_path, monkeypatch, "wine")
+    assert there.models.versions("wine_synthesizer") == [1]
+    came = there.features.read(SAMPLES, since=datetime(2026, 10, 15, tzinfo=UTC))
+    assert came["origin"].value_counts().to_dict() == {"reserve": 2, "synthetic": 2}
+
+    monkeypatch.setenv("ALMANAC_HOME", str(tmp_path / "here"))
+    here = open_platform()
+    run_stage(here, "wine.backfill", lambda _: sources.backfill(here), day="2026-10-01")
+    for day in ("2026-10-15", "2026-10-16"):
+        run_stage(here, "wine.daily", lambda run: the_wines_of(here, run), day=day)
+    mine = here.features.read(SAMPLES, since=datetime(2026, 10, 15, tzinfo=UTC))
+    columns = ["sample_id", "taken_at", "colour", *MEASURES]
+    pd.testing.assert_frame_equal(came[columns], mine[columns])
+
+
+def the_wines_of(platform, run):
+    return Report(rows=sources.open_reserve(platform, run, "uci") + synthesis.fetch(platform, run, "uci"))

@@ -1,5 +1,6 @@
 """Real servers for the pages: one roof over an empty store and one over a filled one, each started once."""
 
+import importlib
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from shared.connect import open_platform
 from shared.errors import SourceError
 from shared.runs import run_stage
 from shared.steps.promotion import Verdict, record
+from shared.systems.wine.model import Plan
+from shared.systems.wine.training import train
 
 REPO = Path(__file__).parents[2]
 # Text that would run in a page that believes it: as HTML, or as a template of Gradio's own.
@@ -67,10 +70,13 @@ def serve():
 
 @pytest.fixture(scope="session")
 def filled_home(_iris_once, tmp_path_factory):
-    """A store with iris until 2026-10-20, and text in it that came from outside with bad intent."""
+    """A store with iris and wine until 2026-10-20, and text in it that came from outside with bad intent."""
     home = tmp_path_factory.mktemp("filled") / "home"
     shutil.copytree(_iris_once, home)
     platform = open_platform(world="demo", home=home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALMANAC_HOME", str(home))
+        _fill_with_wine(platform)
     verdict, day = Verdict("waits", HOSTILE, {}), date(2026, 10, 20)
     model = platform.models.load("iris", 1)
     record(platform, model, verdict, day=day, decided_at=datetime.now(UTC), run_id="")
@@ -81,6 +87,15 @@ def filled_home(_iris_once, tmp_path_factory):
     with pytest.raises(SourceError):
         run_stage(platform, "iris.backfill", fail, day="2026-10-20")
     return home
+
+
+def _fill_with_wine(platform):
+    """Wines of the demo world, a model learned from them in seconds, and twenty days."""
+    stages = importlib.import_module("functions.wine").service.stages
+    stages["backfill"](day="2026-10-01")
+    plan = Plan(folds=2, inner_folds=2, repeats=1, families=("extra_trees", "support_vectors"))
+    run_stage(platform, "wine.train", lambda run: train(platform, run, "uci", plan), day="2026-10-01")
+    stages["daily"](until="2026-10-20")
 
 
 def roof(home, folder):

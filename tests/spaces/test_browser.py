@@ -19,8 +19,14 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LEFT = re.compile(r"AbortError: signal is aborted|Connection errored out")
 TALLEST = {1280: 2600, 390: 4600}  # px: beyond that nobody scrolls
 MEASURES = ("Sepal length", "Sepal width", "Petal length", "Petal width")
-PAGES = ("", "iris", "iris_monitor")
-FILLED = {"": "Newest date", "iris": "Answered by", "iris_monitor": "Latest predictions"}
+FILLED = {
+    "": "Newest date",
+    "iris": "Answered by",
+    "iris_monitor": "Latest predictions",
+    "wine": "Answered by",
+    "wine_monitor": "Latest predictions",
+}
+PAGES = tuple(FILLED)
 
 
 @pytest.fixture(scope="module")
@@ -113,14 +119,15 @@ def test_a_page_can_be_read_in_the_dark(visit, filled):
 def test_the_menu_leads_to_every_page_and_each_fills_itself(visit, filled):
     page = visit(filled.url)
     menu = page.locator(".nav-holder")
-    for name, said in (("Iris", "Answered by"), ("Iris monitor", "Latest predictions"), ("Almanac", "Newest date")):
+    for path, said in [*FILLED.items(), ("", "Newest date")]:
+        name = path.replace("_", " ").capitalize() or "Almanac"
         menu.get_by_text(name, exact=True).click()
         expect(text(page, said)).to_be_visible()
 
 
 def test_the_start_page_shows_the_headline_beside_its_baseline_and_leads_on(visit, filled):
     page = visit(filled.url)
-    card = page.locator(".al-card")
+    card = page.locator(".al-card").filter(has_text="Iris")
     expect(card).to_contain_text(re.compile(r"Accuracy\s*\d+\s%\s*baseline \d+\s%"))
     expect(card).to_contain_text("Newest date 2026-10-20")
     card.get_by_role("link", name="Iris monitor").click()
@@ -193,6 +200,93 @@ def test_the_monitor_shows_figures_charts_and_predictions_beside_outcomes(visit,
     expect(text(page, "Latest runs")).to_be_visible()
 
 
+def test_a_wine_is_graded_and_what_moved_it_and_what_would_lift_it_follow(visit, filled):
+    page = visit(filled.url + "wine")
+    expect(page.locator(".al-tile")).to_have_count(3)
+    expect(text(page, "Beside the usual wine")).to_be_visible(timeout=60_000)
+    expect(page.locator(".js-plotly-plot").filter(has_text="Alcohol: ")).to_have_count(1)
+    expect(page.get_by_text(re.compile("the smallest change found|No change of up to three measures"))).to_be_visible()
+
+
+def test_another_colour_brings_its_own_ranges_and_its_typical_wine(visit, filled):
+    page = visit(filled.url + "wine")
+    expect(text(page, "Answered by")).to_be_visible()
+    ends = page.get_by_role("slider", name="Total sulfur dioxide").get_attribute("max")
+    page.get_by_label("White").click()
+    expect(text(page, "Answered by")).to_be_visible()
+    expect(page.get_by_role("slider", name="Total sulfur dioxide")).not_to_have_attribute("max", ends)
+
+
+def test_a_better_wine_has_a_better_expected_grade_than_a_weaker_one(visit, filled):
+    page = visit(filled.url + "wine")
+    shown = page.locator(".al-value").nth(1)
+    expected = {}
+    for name in ("One of the weaker", "One of the better"):
+        before = shown.text_content()
+        page.get_by_role("button", name=name).click()
+        expect(shown).not_to_have_text(before)
+        expected[name] = float(shown.text_content())
+    assert expected["One of the weaker"] < expected["One of the better"]
+
+
+def test_more_free_than_total_sulfur_dioxide_is_answered_with_a_warning(visit, filled):
+    page = visit(filled.url + "wine")
+    expect(text(page, "Answered by")).to_be_visible()
+    number(page, "Total sulfur dioxide").fill("10")
+    number(page, "Free sulfur dioxide").fill("30")
+    expect(text(page, "Free sulfur dioxide (30 mg/L) is a part of the total (10 mg/L)")).to_be_visible()
+    expect(text(page, "Answered by")).to_be_visible()
+
+
+def test_what_no_wine_can_have_gets_a_sentence_and_no_answer(visit, filled):
+    page = visit(filled.url + "wine")
+    expect(text(page, "Answered by")).to_be_visible()
+    number(page, "pH").fill("99")
+    expect(text(page, "pH must be a number from 2 to 5; got 99")).to_be_visible()
+    expect(text(page, "Answered by")).to_be_hidden()
+
+
+def test_two_visitors_share_no_wine(visit, filled):
+    one, other = visit(filled.url + "wine"), visit(filled.url + "wine")
+    for page in (one, other):
+        expect(text(page, "Answered by")).to_be_visible()
+    before = number(other, "Alcohol").input_value()
+    number(one, "Alcohol").fill("12.9")
+    one.wait_for_timeout(500)
+    assert number(other, "Alcohol").input_value() == before
+    other.reload()
+    expect(text(other, "Answered by")).to_be_visible()
+    assert number(other, "Alcohol").input_value() == before
+
+
+def test_the_wine_monitor_shows_one_track_or_the_other_and_says_what_it_means(visit, filled):
+    page = visit(filled.url + "wine_monitor")
+    expect(page.locator(".al-tile")).to_have_count(5)
+    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+    expect(text(page, "A panel tasted each")).to_be_visible()
+    expect(text(page, "uci-white-")).to_be_visible()
+    page.get_by_label("Synthetic wines").click()
+    expect(text(page, "the grade is the synthesizer's")).to_be_visible()
+    expect(text(page, "2026-10-20-1")).to_be_visible()
+    page.get_by_role("tab", name="Synthesizer").click()
+    expect(page.get_by_role("heading", name=re.compile(r"version 1$"))).to_be_visible()
+    page.get_by_role("tab", name="Versions").click()
+    expect(text(page, "Which version serves, and why")).to_be_visible()
+
+
+def test_the_period_stays_when_the_track_changes(visit, filled):
+    page = visit(filled.url + "wine_monitor")
+    expect(text(page, "Latest predictions (15 of 20)")).to_be_visible()
+    show(page, "2026-10-05", "2026-10-09")
+    expect(text(page, "Latest predictions (5 of 5)")).to_be_visible()
+    page.get_by_label("Synthetic wines").click()
+    expect(text(page, "2026-10-09-1")).to_be_visible()
+    assert period(page) == ("2026-10-05", "2026-10-09")
+    show(page, "2026-01-01", "2026-01-31")
+    expect(text(page, "0 of 0")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").get_by_text("nothing yet").first).to_be_visible()
+
+
 def test_a_chosen_period_survives_a_reload_and_no_other_visitor_sees_it(visit, filled):
     url = filled.url + "iris_monitor"
     page = visit(url)
@@ -246,6 +340,7 @@ def test_text_from_the_store_is_shown_and_never_run(visit, filled):
     page.get_by_role("tab", name="Versions").click()
     expect(page.locator("table").filter(has_text="waits")).to_contain_text("<script>window.hacked=1</script>${window")
     page.goto(filled.url)
-    expect(page.locator(".al-card .al-warning").last).to_contain_text("<img src=x")
+    card = page.locator(".al-card").filter(has_text="Iris")
+    expect(card.locator(".al-warning").last).to_contain_text("<img src=x")
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0

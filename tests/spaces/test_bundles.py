@@ -76,6 +76,19 @@ def test_a_bundle_serves_alone_on_an_empty_store(space, serve, tmp_path):
     assert "Traceback" not in server.log()
 
 
+@pytest.mark.slow
+def test_the_wine_page_works_without_shap_and_says_what_to_install(serve, filled_home, tmp_path):
+    bundle.bundle("wine", tmp_path / "space")
+    measures = (7.9, 0.52, 0.26, 2.2, 0.079, 14, 38, 0.9967, 3.31, 0.62, 10.2)
+    command = [sys.executable, "-P", "-c", 'import sys\nsys.modules["shap"] = None\n' + ALONE]
+    with serve(command, filled_home, tmp_path / "space", tmp_path / "log.txt") as server:
+        said = Client(server.url, verbose=False).predict("red", *measures, api_name="/wine_predict")
+    assert said["notes"] == ["what moved a prediction needs shap: pip install 'almanac[explain]'"]
+    assert (said["moved"], said["usual"]) == ([], None)
+    assert said["grade"] in range(3, 10)
+    assert "Traceback" not in server.log()
+
+
 @pytest.mark.parametrize("space", SPACES)
 def test_a_bundle_holds_source_files_only(space, tmp_path):
     written = bundle.bundle(space, tmp_path / "space")
@@ -154,7 +167,7 @@ def test_a_file_in_the_place_of_the_folder_is_never_replaced(tmp_path):
 
 @pytest.mark.parametrize("name", ["roses", "../iris", "", "."])
 def test_a_space_that_is_not_there_is_named_with_those_that_are(name, tmp_path):
-    with pytest.raises(UsageError, match="there are: almanac, iris, iris_monitor"):
+    with pytest.raises(UsageError, match="there are: almanac, iris, iris_monitor, wine, wine_monitor"):
         bundle.bundle(name, tmp_path / "space")
 
 
@@ -185,7 +198,7 @@ def test_the_front_matter_is_what_hugging_face_reads(space):
     assert (facts["sdk"], facts["app_file"], facts["python_version"]) == ("gradio", "app.py", '"3.12"')
     assert {facts["colorFrom"], facts["colorTo"]} <= COLOURS
     assert facts["emoji"]
-    assert facts["title"] == {"iris": "Iris", "iris_monitor": "Iris monitor", "almanac": "Almanac"}.get(space)
+    assert facts["title"] == space.replace("_", " ").capitalize()
     assert len(facts["short_description"]) <= 60
     assert len(text.strip().splitlines()) == 2
 

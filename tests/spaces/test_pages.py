@@ -13,6 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 pytestmark = pytest.mark.slow
 
+QUESTIONS = {"iris_predict", "iris_monitor", "wine_predict", "wine_monitor"}
 SETOSA = {"sepal_length": 5.0, "sepal_width": 3.4, "petal_length": 1.5, "petal_width": 0.2}
 
 
@@ -32,6 +33,30 @@ def predict(client, **changes):
 
 def monitor(client, since="", until=""):
     return client.predict(since=since, until=until, api_name="/iris_monitor")
+
+
+RED = {
+    "colour": "red",
+    "fixed_acidity": 7.9,
+    "volatile_acidity": 0.52,
+    "citric_acid": 0.26,
+    "residual_sugar": 2.2,
+    "chlorides": 0.079,
+    "free_sulfur_dioxide": 14,
+    "total_sulfur_dioxide": 38,
+    "density": 0.9967,
+    "ph": 3.31,
+    "sulphates": 0.62,
+    "alcohol": 10.2,
+}
+
+
+def grade(client, **changes):
+    return client.predict(**{**RED, **changes}, api_name="/wine_predict")
+
+
+def wine_monitor(client, track="", since="", until=""):
+    return client.predict(track=track, since=since, until=until, api_name="/wine_monitor")
 
 
 def tool(url, name, **arguments):
@@ -118,16 +143,20 @@ def test_an_empty_store_says_what_to_run(empty_client):
         predict(empty_client)
     with pytest.raises(AppError, match="no flower was predicted yet; run `almanac day`"):
         monitor(empty_client)
+    with pytest.raises(AppError, match="no version of wine serves yet; run `almanac run wine train`"):
+        grade(empty_client)
+    with pytest.raises(AppError, match="no wine was predicted yet; run `almanac day`"):
+        wine_monitor(empty_client)
 
 
-def test_programs_see_the_two_questions_and_none_of_the_machinery(filled):
+def test_programs_see_the_questions_and_none_of_the_machinery(filled):
     named = httpx.get(f"{filled.url}gradio_api/info").json()["named_endpoints"]
-    assert {*named} == {"/iris_predict", "/iris_monitor"}
+    assert {*named} == {f"/{name}" for name in QUESTIONS}
 
 
-def test_an_assistant_finds_both_tools_with_units_and_can_use_them(filled):
+def test_an_assistant_finds_the_tools_with_units_and_can_use_them(filled):
     tools, failed, text = tool(filled.url, "iris_predict", **SETOSA)
-    assert {*tools} == {"iris_predict", "iris_monitor"}
+    assert {*tools} == QUESTIONS
     told = tools["iris_predict"].inputSchema["properties"]
     assert all("cm" in told[name]["description"] for name in SETOSA)
     assert not failed
@@ -143,3 +172,93 @@ def test_an_assistant_is_told_in_words_what_is_wrong(filled):
 def test_an_answer_is_strict_json(client):
     json.dumps(monitor(client, "2026-01-01", "2026-01-31"), allow_nan=False)
     assert not math.isnan(predict(client)["probabilities"]["setosa"])
+
+
+def test_a_wine_is_graded_with_an_interval_probabilities_and_what_moved_it(client):
+    said = grade(client)
+    assert said["grade"] in range(3, 10)
+    assert said["interval"]["low"] <= said["quality"] <= said["interval"]["high"]
+    assert said["interval"]["holds"] == 0.9
+    assert [*said["probabilities"]] == ["3", "4", "5", "6", "7", "8", "9"]
+    assert sum(said["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+    assert [part["measure"] for part in said["moved"]] == [*RED]
+    assert said["usual"] + sum(part["shift"] for part in said["moved"]) == pytest.approx(said["quality"], abs=1e-4)
+    assert (said["warnings"], said["notes"], said["model"]["name"]) == ([], [], "wine")
+    assert 0 < said["model_error"] < 1
+    json.dumps(said, allow_nan=False)
+
+
+def test_what_would_lift_a_wine_does_lift_it(client):
+    said = grade(client)
+    changes = {name: change["to"] for name, change in said["lift"]["changes"].items()}
+    lifted = grade(client, **changes)
+    assert lifted["grade"] == said["lift"]["grade"] > said["grade"]
+    assert lifted["quality"] == pytest.approx(said["lift"]["quality"], abs=1e-6)
+
+
+def test_a_wine_unlike_any_seen_is_answered_with_a_warning(client):
+    warnings = grade(client, residual_sugar=250)["warnings"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("Residual sugar 250 g/L is outside ")
+
+
+def test_a_wine_that_cannot_be_is_answered_with_a_warning(client):
+    warnings = grade(client, free_sulfur_dioxide=40, total_sulfur_dioxide=30)["warnings"]
+    assert "Free sulfur dioxide (40 mg/L) is a part of the total (30 mg/L) and cannot be more" in warnings[0]
+
+
+@pytest.mark.parametrize("value", [1, -1, 31, 1e300, 10**300, "strong", "<script>", None, True, [9.5], {"vol": 9}])
+def test_what_is_no_measure_of_a_wine_is_refused_in_words(client, value):
+    with pytest.raises(AppError, match=r"alcohol must be a number from 5 to 22 % vol; (got|it is empty)"):
+        grade(client, alcohol=value)
+
+
+@pytest.mark.parametrize("value", ["", "rosé", "RED", None, 1, ["red"], {"red": 1}, "<img src=x>"])
+def test_what_is_no_colour_of_a_wine_is_refused_in_words(client, value):
+    with pytest.raises(AppError, match="colour must be red or white; got "):
+        grade(client, colour=value)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_of_a_wine_that_json_does_not_know_are_refused_in_words(filled, text):
+    call = f"{filled.url}gradio_api/call/wine_predict"
+    body = f'{{"data": ["red", {text}, {", ".join(str(value) for value in [*RED.values()][2:])}]}}'
+    event = httpx.post(call, content=body, headers={"Content-Type": "application/json"}).json()["event_id"]
+    answer = httpx.get(f"{call}/{event}", timeout=20).text
+    assert "fixed acidity must be a number from 1 to 30 g/L" in answer
+    assert "Traceback" not in answer
+
+
+@pytest.mark.parametrize("track", ["reserve", "synthetic"])
+def test_the_figures_of_a_track_come_beside_their_baseline(client, track):
+    seen = wine_monitor(client, track, "2026-10-01", "2026-10-20")
+    assert (seen["track"], seen["predictions"], seen["outcomes"] >= 19) == (track, 20, True)
+    assert {"mae", "mse", "qwk", "accuracy"} <= {*seen["figures"]} & {*seen["baselines"]}
+    assert seen["sure"]["mae"]["low"] <= seen["figures"]["mae"] <= seen["sure"]["mae"]["high"]
+    assert [*seen["coverage_by_grade"]] == ["3", "4", "5", "6", "7", "8", "9"]
+    assert sum(map(sum, seen["confusion"]["truth_by_guess"])) == seen["outcomes"]
+    assert len(seen["drift"]) == 11
+    json.dumps(seen, allow_nan=False)
+
+
+def test_without_a_track_the_real_wines_are_meant(client):
+    assert wine_monitor(client)["track"] == "reserve"
+    assert "tasted" in wine_monitor(client)["meaning"]
+
+
+def test_a_period_without_wines_has_no_figures_rather_than_wrong_ones(client):
+    seen = wine_monitor(client, "synthetic", "2026-01-01", "2026-01-31")
+    assert (seen["outcomes"], seen["figures"]["mae"], seen["baselines"]["mae"]) == (0, None, None)
+
+
+def test_what_is_no_track_is_refused_in_words(client):
+    with pytest.raises(AppError, match="track must be reserve or synthetic; got 'imagined'"):
+        wine_monitor(client, "imagined")
+
+
+def test_an_assistant_finds_the_units_of_a_wine_and_can_use_the_tool(filled):
+    tools, failed, text = tool(filled.url, "wine_predict", **RED)
+    told = tools["wine_predict"].inputSchema["properties"]
+    assert all("g/L" in told[name]["description"] for name in ("fixed_acidity", "chlorides", "sulphates"))
+    assert not failed
+    assert "'grade': " in text

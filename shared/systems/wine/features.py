@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FEWEST_WINES = 100  # different ones, to learn from
 MOST_BLANKS = 0.5  # of a measure: with more, folds may hold none, and a median fills most of the column
 PKA_SO2 = 1.81  # of sulphurous acid at 20 °C: below it free SO2 is molecular, the part that preserves
+# How alcohol and sugar move the density of water, to first order (g/cm³ a % vol and a g/L): the rest is extract.
+DENSITY_BY = {"alcohol": -0.00125, "residual_sugar": 0.0004}
 RATIOS = (
     "free_share",
     "bound_so2",
@@ -110,11 +112,11 @@ def medians(samples: pd.DataFrame) -> Medians:
 
 
 def ranges(rows: pd.DataFrame) -> dict[str, dict[str, list[float]]]:
-    """Return by colour and measure the smallest, median and largest value that the model learned from.
+    """Return by colour and measure the smallest value that the model learned from, the quartiles, and the largest.
 
     Only of colours that there are; over both where a colour has no value.
     """
-    shares, found = [0, 0.5, 1], {}
+    shares, found = [0, 0.25, 0.5, 0.75, 1], {}
     overall = rows[[*MEASURES]].quantile(shares)
     for colour in sorted({*rows["colour"]}):
         known = rows.loc[rows["colour"] == colour, [*MEASURES]].quantile(shares).fillna(overall)
@@ -136,8 +138,7 @@ def inputs(samples: pd.DataFrame, blanks: Medians) -> pd.DataFrame:
             "volatile_share": _by(known["volatile_acidity"], known["fixed_acidity"]),
             "citric_by_volatile": _by(known["citric_acid"], known["volatile_acidity"]),
             "sulphates_by_chlorides": _by(known["sulphates"], known["chlorides"]),
-            # Less water with that much alcohol and sugar, to first order (g/cm³ a % vol and a g/L): the extract.
-            "dry_density": known["density"] - 1 + 0.00125 * known["alcohol"] - 0.0004 * known["residual_sugar"],
+            "dry_density": known["density"] - 1 - sum(by * known[name] for name, by in DENSITY_BY.items()),
         }
     )
     white = (samples["colour"] == "white").astype("float64").rename("white")

@@ -22,7 +22,7 @@ from shared.steps.promotion import champion
 from shared.steps.shapley import shapley
 from shared.steps.stacking import stacked
 from shared.steps.tracing import trace
-from shared.systems.wine.features import filled, fingerprint, inputs, unpredicted
+from shared.systems.wine.features import DENSITY_BY, filled, fingerprint, inputs, unpredicted
 from shared.systems.wine.tables import COLOURS, GRADES, MEASURES, MODEL, PREDICTIONS, SAMPLES
 
 if TYPE_CHECKING:
@@ -110,8 +110,6 @@ def _as_wines(rows: np.ndarray) -> pd.DataFrame:
 MOST_CHANGES = 3
 SPREADS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5)  # how far a measure is moved in the search, up and down
 KEPT = 50  # changes too small yet that are tried with one more measure
-# g/cm³ a % vol and a g/L, as in the dry density among the model's inputs: what else is in the wine stays as it is.
-DENSITY_BY = {"alcohol": -0.00125, "residual_sugar": 0.0004}
 # Digits that a laboratory gives; density is not here, as nobody changes it but by what is in the wine.
 DIGITS = {
     "fixed_acidity": 1,
@@ -211,7 +209,7 @@ class _Room:
     def wines(self, rows: np.ndarray) -> pd.DataFrame:
         """Return the rows as samples, without an id or a time."""
         wines = pd.DataFrame(rows, columns=[*MEASURES])
-        return wines.assign(sample_id="", taken_at=pd.NaT, origin="", colour=self.colour)
+        return wines.assign(sample_id="", taken_at=None, origin="", colour=self.colour)
 
     def lift(self, wine: np.ndarray, said: pd.Series) -> Lift:
         """Return the change from the start to ``wine``, of which ``said`` is said."""

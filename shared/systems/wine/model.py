@@ -17,21 +17,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from shared.errors import MissingExtraError, UsageError
+from shared.errors import UsageError
 from shared.steps.intervals import conformal_quantile, quantile_scores
 from shared.steps.ordinal import GradeLink, graded
 from shared.steps.regressors import FAMILIES, quantile_trees
+from shared.steps.splits import hashed_folds
 from shared.steps.stacking import out_of_fold, weights
 from shared.systems.wine.features import fingerprint, inputs, medians
 from shared.systems.wine.tables import GRADES
 
-try:
-    from sklearn.model_selection import GroupKFold
-except ImportError as cause:
-    raise MissingExtraError("training needs scikit-learn and xgboost: pip install 'almanac[train]'") from cause
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+INNER = 1000  # added to the seed, so that inner folds are others than those that judge
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def learn(rows: pd.DataFrame, plan: Plan, *, every_family: bool = False) -> Lear
     """
     blanks, truth = medians(rows), rows["grade"].to_numpy(dtype="float64")
     taken = inputs(rows, blanks).to_numpy()
-    split = GroupKFold(plan.inner_folds, shuffle=True, random_state=plan.seed)
-    folds = [*split.split(taken, groups=fingerprint(rows))]
+    folds = hashed_folds(fingerprint(rows), plan.inner_folds, plan.seed + INNER)
     made: dict[str, Callable[[], Any]] = {name: partial(FAMILIES[name].make, plan.seed) for name in plan.families}
     serving = {name: out_of_fold(made[name], taken, truth, folds) for name in made if FAMILIES[name].to_onnx}
     options = [*({name: 1.0} for name in serving), weights(serving, truth)]

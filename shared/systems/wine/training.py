@@ -26,6 +26,7 @@ from shared.steps.grading import compared, figures
 from shared.steps.regressors import FAMILIES, to_file, xgboost_onnx
 from shared.steps.scoring import majority, mean_of
 from shared.steps.sdv import Training
+from shared.steps.splits import hashed_folds
 from shared.steps.stacking import stacked
 from shared.systems.wine import synthesizers
 from shared.systems.wine.features import fingerprint, inputs, labelled, medians, must_suffice, ranges, usual_source
@@ -34,7 +35,6 @@ from shared.systems.wine.tables import GRADES, MEASURES, MODEL, SAMPLES
 
 try:
     from sklearn.ensemble import RandomForestRegressor
-    from sklearn.model_selection import GroupKFold, KFold
 except ImportError as cause:
     raise MissingExtraError("training needs scikit-learn and xgboost: pip install 'almanac[train]'") from cause
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from shared.ports import ModelVersion, Platform
     from shared.runs import Run
 
-BACKGROUND = 30  # wines kept with the model: an explanation compares with them
+BACKGROUND = 15  # wines of each colour kept with the model: an explanation compares with them
 SINGLE = "extra_trees"  # the family that is compared under other protocols, too
 
 log = logging.getLogger("almanac")
@@ -90,8 +90,7 @@ def out_of_sample(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """
     wines, parts = pd.Index(fingerprint(rows), name="input_hash"), []
     for repeat in range(plan.repeats):
-        folds = GroupKFold(plan.folds, shuffle=True, random_state=plan.seed + repeat)
-        for number, (fit, held) in enumerate(folds.split(rows, groups=wines), 1):
+        for number, (fit, held) in enumerate(hashed_folds([*wines], plan.folds, plan.seed + repeat), 1):
             known, judged = rows.iloc[fit], rows.iloc[held]
             said = learn(known, plan, every_family=True).grade(judged)
             said = said.assign(mean=known["grade"].mean(), predecessor=_forest(known, judged), repeat=repeat)
@@ -109,7 +108,11 @@ def comparison(said: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> list[dict[
     return table
 
 
-_OTHERS = {"quality": "chosen in each fold", "mean": "mean grade", "predecessor": "predecessor: forest, no total SO2"}
+_OTHERS = {
+    "quality": "chosen in each fold, grades by its rule",
+    "mean": "mean grade",
+    "predecessor": "predecessor: forest, no total SO2",
+}
 
 
 def augmented(platform: Platform, run: Run, source: str, repeats: int) -> Report:
@@ -157,11 +160,9 @@ _PROTOCOLS: dict[str, dict[str, Any]] = {
 
 def _one_family(rows: pd.DataFrame, plan: Plan, *, without: Sequence[str] = (), leaky: bool = False) -> pd.DataFrame:
     """Return what one family says out of sample: without some features, or with twins on both sides of a fold."""
-    parts = []
+    parts, groups = [], [*rows["sample_id"]] if leaky else fingerprint(rows)
     for repeat in range(plan.repeats):
-        seeded = {"shuffle": True, "random_state": plan.seed + repeat}
-        folds = KFold(plan.folds, **seeded) if leaky else GroupKFold(plan.folds, **seeded)
-        for fit, held in folds.split(rows, **({} if leaky else {"groups": fingerprint(rows)})):
+        for fit, held in hashed_folds(groups, plan.folds, plan.seed + repeat):
             blanks = medians(rows.iloc[fit])
             known, judged = (
                 inputs(part, blanks).drop(columns=[*without]) for part in (rows.iloc[fit], rows.iloc[held])
@@ -223,8 +224,8 @@ def _register(platform: Platform, run: Run, rows: pd.DataFrame, made: _Made) -> 
             "ranges": ranges(rows),
         }
         _losses(made.said).rename("loss").reset_index().to_parquet(folder / "held_out.parquet")
-        some = rows.sample(min(BACKGROUND, len(rows)), random_state=plan["seed"], ignore_index=True)
-        some[["colour", *MEASURES]].to_parquet(folder / "background.parquet")
+        mixed = rows.sample(frac=1, random_state=made.plan.seed).groupby("colour").head(BACKGROUND)
+        mixed[["colour", *MEASURES]].reset_index(drop=True).to_parquet(folder / "background.parquet")
         platform.tracker.log(run.run_id, {"source": made.source, **plan}, made.metrics, folder)
         trained = {"code_version": run.code_version, "run_id": run.run_id, "trained_on": run.day.isoformat()}
         return platform.models.save(NewModel(MODEL, folder, made.metrics, signature, **trained))

@@ -5,8 +5,8 @@ import pytest
 
 from shared.steps import charts
 from shared.steps.drift import drift
-from shared.steps.rolling import rolling_share
-from shared.steps.scoring import calibration, confusion
+from shared.steps.rolling import rolling_mean, rolling_share
+from shared.steps.scoring import calibration, confusion, wilson
 
 CLASSES = ["setosa", "versicolor"]
 HITS = pd.Series([True, False, True], index=pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-04"], utc=True))
@@ -129,3 +129,105 @@ def test_text_is_readable_on_a_light_page_and_on_a_dark_one(page):
 @pytest.mark.parametrize("figure", ALL)
 def test_a_figure_travels_as_json(figure):
     assert '"data"' in figure().to_json()
+
+
+# --- of numbers and grades -----------------------------------------------------------------------------------------
+
+GRADES = [3, 4, 5, 6]
+LOSSES = pd.Series([1.0, 3.0], index=pd.to_datetime(["2026-01-01", "2026-01-04"], utc=True))
+BY_GRADE = {3: wilson(0, 0), 4: wilson(1, 2), 5: wilson(9, 10), 6: wilson(0, 0)}
+
+
+def losses(baseline=2.5):
+    return charts.mean_over_time(rolling_mean(LOSSES, days=2), baseline, "Mean error of 2 days", "mean error (grades)")
+
+
+def coverages():
+    return charts.coverage_bars(BY_GRADE, 0.9, "true grade (wines)")
+
+
+def chances():
+    return charts.probability_bars({3: 0.0, 4: 0.25, 5: 0.45, 6: 0.3}, 6, "grade")
+
+
+def parts():
+    return charts.shift_bars(["Alcohol: 9 % vol", "pH: 3.2", "Sugar: 2 g/L"], [-0.1, 0.3, -0.001], "grades")
+
+
+NEWER = [losses, coverages, chances, parts]
+
+
+def test_a_mean_loss_is_drawn_over_the_baseline_with_a_gap_where_there_was_none():
+    model = trace(losses(), "model")
+    assert list(model.x) == ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
+    assert [value if value == value else None for value in model.y] == [1.0, 1.0, None, 3.0]
+    assert list(trace(losses(), "baseline").y) == [2.5, 2.5]
+    assert [one.name for one in losses(math.nan).data] == [None, "95 % interval", "model"]
+
+
+def test_a_band_is_drawn_only_where_the_interval_is_known():
+    both = LOSSES.set_axis(LOSSES.index[[0, 0]])
+    figure = charts.mean_over_time(rolling_mean(pd.concat([both, LOSSES[1:]]), 2), 2.5, "Mean error", "grades")
+    assert list(trace(figure, "95 % interval").x) == ["2026-01-01", "2026-01-02"]
+    assert list(trace(losses(), "95 % interval").x) == []
+
+
+def test_coverage_has_a_bar_where_there_are_rows_and_a_place_for_every_grade():
+    figure = coverages()
+    bars = trace(figure, "model")
+    assert (list(bars.x), list(bars.y)) == (["4", "5"], [0.5, 0.9])
+    assert bars.y[0] + bars.error_y.array[0] == pytest.approx(BY_GRADE[4].high)
+    assert bars.y[0] - bars.error_y.arrayminus[0] == pytest.approx(BY_GRADE[4].low)
+    assert list(figure.layout.xaxis.ticktext) == ["3<br>(0)", "4<br>(2)", "5<br>(10)", "6<br>(0)"]
+    assert list(trace(figure, "as promised").y) == [0.9, 0.9]
+
+
+def test_the_grade_that_was_said_has_a_colour_of_its_own_though_another_is_likelier():
+    bars = chances().data[0]
+    assert (list(bars.x), list(bars.y)) == (["3", "4", "5", "6"], [0.0, 0.25, 0.45, 0.3])
+    assert [colour == charts.BLUE for colour in bars.marker.color] == [False, False, False, True]
+    assert list(bars.text) == ["0%", "25%", "45%", "30%"]
+
+
+def test_what_moved_a_prediction_comes_longest_first_with_its_sign():
+    figure = parts()
+    assert list(figure.layout.yaxis.categoryarray) == ["pH: 3.2", "Alcohol: 9 % vol", "Sugar: 2 g/L"]
+    assert (list(trace(figure, "up").x), list(trace(figure, "up").text)) == ([0.3], ["+0.30"])
+    assert (list(trace(figure, "down").x), list(trace(figure, "down").text)) == ([-0.1, -0.001], ["−0.10", "0.00"])
+
+
+def test_an_answer_that_nothing_moved_is_drawn_with_empty_bars():
+    low, high = charts.shift_bars(["pH: 3.2"], [0.0], "grades").layout.xaxis.range
+    assert low <= 0 < high
+
+
+def test_a_heat_map_of_grades_keeps_a_place_for_those_never_seen():
+    seen = confusion(pd.Series([4, 5]), pd.Series([5, 5]), GRADES)
+    figure = charts.confusion_heatmap(seen)
+    assert list(figure.data[0].x) == list(figure.data[0].y) == GRADES
+    assert [sum(row) for row in figure.data[0].z] == [0, 1, 1, 0]
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"
+    empty = confusion(pd.Series([], dtype="int64"), pd.Series([], dtype="int64"), GRADES)
+    assert charts.confusion_heatmap(empty).layout.annotations[0].text == "nothing yet"
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: charts.mean_over_time(rolling_mean(LOSSES[:0], 2), math.nan, "Mean error", "grades"),
+        lambda: charts.coverage_bars({3: wilson(0, 0)}, 0.9, "grade"),
+        lambda: charts.coverage_bars({}, 0.9, "grade"),
+        lambda: charts.shift_bars([], [], "grades"),
+    ],
+)
+def test_without_numbers_a_figure_says_nothing_yet(figure):
+    assert [note.text for note in figure().layout.annotations] == ["nothing yet"]
+
+
+@pytest.mark.parametrize("figure", NEWER)
+def test_a_figure_of_grades_has_title_axes_and_a_clear_ground_and_travels_as_json(figure):
+    layout = figure().layout
+    assert layout.title.text and layout.xaxis.title.text and layout.yaxis.title.text
+    assert layout.paper_bgcolor == layout.plot_bgcolor == charts.CLEAR
+    assert layout.font.color == charts.INK
+    assert "NaN" not in figure().to_json()

@@ -14,7 +14,7 @@ from shared.systems.wine.features import labelled
 from shared.systems.wine.model import Plan
 from shared.systems.wine.tables import GRADED, MEASURES, SAMPLES
 
-SMALL = Plan(folds=3, inner_folds=2, repeats=1, families=("extra_trees", "support_vectors"))
+SMALL = Plan(folds=2, inner_folds=2, repeats=1, families=("extra_trees", "support_vectors"))
 FIRST, LAST = date(2026, 10, 1), date(2026, 10, 24)
 
 
