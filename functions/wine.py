@@ -48,7 +48,7 @@ def train(source: str = "", colour: str = "", repeats: int = 0, day: str = "") -
         plan = Plan(repeats=repeats or (1 if quick else 3))
 
         def store_and_train(run: Run) -> Report:
-            if source:
+            if source or colour:  # a colour alone is refused there
                 sources.backfill(platform, source, colour)
             return train(platform, run, sources.source_name(source) if source else "", plan)
 
@@ -69,7 +69,7 @@ def synthesize(source: str = "", colour: str = "", seeds: int = 3, epochs: int =
         plan = synthesis.Plan(seeds=tuple(range(seeds)), epochs=epochs)
 
         def store_and_compare(run: Run) -> Report:
-            if source:
+            if source or colour:  # a colour alone is refused there
                 sources.backfill(platform, source, colour)
             name = sources.source_name(source) if source else usual_source(platform, run.until)
             return synthesis.synthesize(platform, run, synthesis.learnable(platform, run, name), plan)
@@ -115,7 +115,8 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
             rows += synthesis.fetch(platform, run, source, count, drift)
             rows += inference.predict(platform, run, model)
             report = monitoring.score(platform, run, model)
-            notes = [report.note]
+            left = sources.unopened(platform, source)
+            notes = [report.note, "" if left else f"the reserve of {source} is used up: real wines come no more"]
             if why := monitoring.retraining_due(platform, run, model):
                 notes.append(f"retrained ({why}): {service.attempt('train', day=run.day.isoformat())}")
             service.keep()

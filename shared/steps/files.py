@@ -113,11 +113,17 @@ def files_of(source: str, word: re.Pattern[str]) -> list[str]:
 def parts_of(source: str) -> list[str]:
     """Return the paths and addresses that commas join; a path that itself holds commas is one.
 
+    Raises:
+        SourceError: there is none.
+
     >>> parts_of("red.csv, https://example.org/white.csv")
     ['red.csv', 'https://example.org/white.csv']
     """
     parts = [source] if _exists(source) else [part.strip() for part in source.split(",")]
-    return [part for part in parts if part]
+    named = [part for part in parts if part]
+    if not named:
+        raise SourceError(f"{source!r} names nothing: give a path or an http(s) address")
+    return named
 
 
 def word_in(place: str, word: re.Pattern[str]) -> str:
@@ -170,7 +176,9 @@ def _load(source: str, most: int) -> bytes:
             raise SourceError(f"there is no file {name_of(source)}: check the path")
         with path.open("rb") as file:
             return file.read(most)
-    except OSError as cause:
+    except SourceError:
+        raise
+    except (OSError, ValueError) as cause:  # ValueError: no path holds a zero byte
         raise SourceError(f"{name_of(source)} cannot be opened: check its name and rights") from cause
 
 

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 
 from shared.errors import NotYetError, SchemaError
 from shared.steps.scoring import quadratic_kappa
@@ -60,6 +59,8 @@ class GradeLink:
             raise SchemaError(f"a quality is blank, or a true grade is none of {[*grades]}; leave such rows out")
         if len(truth) < FEWEST_ROWS:
             raise NotYetError(f"grades are learned from at least {FEWEST_ROWS} held-out rows; there are {len(truth)}")
+        from scipy.optimize import minimize  # only to learn: it takes a third of a second
+
         mean, places = float(np.mean(truth)), np.searchsorted(grades, truth)
         counts = np.bincount(places, minlength=len(grades)) + 0.5  # half a row each, so that no cut runs away
         below = np.cumsum(counts)[:-1] / counts.sum()

@@ -149,8 +149,10 @@ def rollback(  # noqa: PLR0913 - a row of the history has six facts
 
     Raises:
         NotYetError: the registry holds no such version.
-        UsageError: that version was rejected.
+        UsageError: that version was rejected, or no reason is given.
     """
+    if not reason.strip():
+        raise UsageError("say the --reason: whoever reads the history will ask for it")
     trained_on = platform.models.load(name, version).trained_on
     if trained_on and day.isoformat() < trained_on:
         raise UsageError(f"version {version} of {name} was trained on {trained_on}, so it cannot serve on {day}")

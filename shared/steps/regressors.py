@@ -8,6 +8,7 @@ A family without ``to_onnx`` is compared and never serves: its converter does no
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ try:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
+    from threadpoolctl import threadpool_limits
     from xgboost import XGBRegressor
 except ImportError as cause:
     raise MissingExtraError("training needs scikit-learn and xgboost: pip install 'almanac[train]'") from cause
@@ -69,6 +71,15 @@ class OrdinalTrees(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Return expected grades ``[rows]``."""
         passed = np.asarray(self.trees_.predict(inputs)).reshape(len(inputs), -1)
         return np.asarray(self.lowest_ + passed.sum(axis=1))
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Keep OpenMP and BLAS to one thread each: theirs wait busily, which on shared cores takes minutes of nothing.
+
+    Forests are not affected: their threads sleep when they wait.
+    """
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
 
 
 def quantile_trees(share: float, seed: int) -> Any:  # noqa: ANN401 - a scikit-learn estimator

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import nnls
 
 from shared.errors import SchemaError
 from shared.steps.onnx import predicted_values
@@ -47,6 +46,8 @@ def weights(said: Mapping[str, np.ndarray], truth: np.ndarray) -> dict[str, floa
     >>> weights({"right": np.array([1.0, 2.0, 4.0]), "wrong": np.array([3.0, 1.0, 2.0])}, np.array([1.0, 2.0, 4.0]))
     {'right': 1.0}
     """
+    from scipy.optimize import nnls  # only to learn: it takes a third of a second
+
     columns = np.column_stack([*said.values()])
     if not (np.isfinite(columns).all() and np.isfinite(truth).all()):
         raise SchemaError("a prediction or a truth is blank; stack only models that predicted every row")

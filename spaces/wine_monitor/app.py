@@ -100,7 +100,12 @@ def _page(platform: Platform, first: date, last: date, chosen: object) -> list[A
         charts.drift_bars(shift).update_yaxes(title=None),
     )
     said = Markup('<p class="al-muted">{}</p>').format(MEANS[track])
-    tables = (_outcomes(seen), _synthesizer(platform), versions(platform, MODEL), latest_runs(platform, SYSTEM))
+    tables = (
+        _outcomes(seen),
+        _synthesizer(platform, str(serving.signature["source"])),
+        versions(platform, MODEL),
+        latest_runs(platform, SYSTEM),
+    )
     return [said, _headline(seen, serving.signature["coverage"]), *map(framed, figures), *tables]
 
 
@@ -156,15 +161,17 @@ FIGURES = {  # of a synthesizer, as compared on real wines that it had not learn
 }
 
 
-def _synthesizer(platform: Platform) -> Markup:
-    """Return which synthesizer is in use, and what is known of how good it is."""
-    numbers = platform.models.versions(SYNTHESIZER)
-    if not numbers:
+def _synthesizer(platform: Platform, source: str) -> Markup:
+    """Return which synthesizer of the source's wines is the newest, and what is known of how good it is."""
+    made = None
+    for number in platform.models.versions(SYNTHESIZER):
+        try:
+            found = platform.models.load(SYNTHESIZER, number)
+        except AlmanacError as damaged:
+            return pieces.notice(str(damaged), "warning")
+        made = found if found.signature["source"] == source else made
+    if made is None:
         return pieces.heading("No synthesizer yet", "The first daily run makes one from the real wines.")
-    try:
-        made = platform.models.load(SYNTHESIZER, numbers[-1])
-    except AlmanacError as damaged:
-        return pieces.notice(str(damaged), "warning")
     name = f"{plain(str(made.signature.get('candidate', made.name)))}, version {made.version}"
     learned = f"Made on {made.trained_on or UNKNOWN} from {made.signature.get('wines', UNKNOWN)} real wines."
     rows = [

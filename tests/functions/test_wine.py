@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from functions import wine as service_file
 from shared.connect import open_platform
 from shared.errors import NotYetError, SourceError, UsageError
-from shared.runs import RUNS, ledger
+from shared.runs import RUNS, Run, ledger
 from shared.steps.promotion import PROMOTIONS
+from shared.systems.wine import synthesis
 from shared.systems.wine.tables import GRADED, MEASURES, MONITORING, PREDICTIONS, RESERVE, SAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +161,12 @@ def test_a_person_trains_on_a_file_in_a_store_that_holds_simulated_wines(wine, t
     assert report["note"].split(":")[0] in ("promoted", "waits", "rejected")
 
 
+@pytest.mark.parametrize("stage", ["train", "synthesize"])
+def test_a_colour_without_a_source_is_refused_and_not_left_out(wine, stage):
+    with pytest.raises(UsageError, match="--colour says of which colour"):
+        STAGES[stage](colour="red", day="2026-10-21")
+
+
 def _daily(home, until):
     os.environ["ALMANAC_HOME"] = home
     service_file.service.stages["daily"](until=until)
@@ -191,3 +200,61 @@ def test_a_day_takes_less_than_ten_seconds_in_a_fresh_process(wine):
     clock = time.monotonic()
     subprocess.run([*COMMAND, "run", "wine", "daily", "--day", "2026-10-21"], cwd=ROOT, check=True, capture_output=True)
     assert time.monotonic() - clock < 10
+
+
+def test_a_newer_synthesizer_serves_from_the_next_day_and_changes_no_day_that_is_done(wine):
+    before = tables(wine)["wine_samples"]
+    run = Run("by-hand", "wine", "synthesize", date(2026, 10, 20), before["taken_at"].max(), "code")
+    rows = synthesis.learnable(wine, run, "uci")
+    synthesis.synthesize(wine, run, rows, synthesis.Plan(("class_copula",), seeds=(0,)))
+    assert STAGES["daily"](day="2026-10-20")["rows"] == 0
+    assert tables(open_platform())["wine_samples"].equals(before)
+    newer = synthesis.current(wine, rows, date(2026, 10, 21))
+    assert newer.generator != synthesis.current(wine, rows, date(2026, 10, 20)).generator
+
+
+def test_a_day_that_is_done_late_is_predicted_by_the_model_of_then(wine):
+    late = wine.features.read(PREDICTIONS).tail(2)["sample_id"].tolist()
+    samples = wine.features.read(SAMPLES)
+    corrected = samples[samples["sample_id"].isin(late)]
+    wine.features.write(SAMPLES, corrected.assign(residual_sugar=corrected["residual_sugar"] + 0.1))
+    STAGES["train"](day="2026-10-21")
+    wine.features.write(PROMOTIONS, promoted(wine, version=2, day="2026-10-21"))
+    STAGES["daily"](day="2026-10-22")
+    made = wine.features.read(PREDICTIONS).set_index("sample_id")
+    assert made.loc[late, "model_version"].tolist() == [1, 1]
+    assert made["model_version"].iloc[-1] == 2
+
+
+def promoted(platform, version, day):
+    """The newest decision as a promotion of that version, whatever the judge said."""
+    rows = platform.features.read(PROMOTIONS).tail(1)
+    return rows.assign(
+        version=version,
+        verdict="promoted",
+        day=pd.Timestamp(day, tz="UTC"),
+        decided_at=rows["decided_at"] + pd.Timedelta(seconds=1),
+    )
+
+
+def test_when_the_reserve_is_used_up_the_day_says_so(wine):
+    reserve = wine.features.read(RESERVE)
+    left = reserve.assign(taken_at=pd.Timestamp("2026-10-20", tz="UTC"), origin="reserve")
+    wine.features.write(SAMPLES, left[~left["sample_id"].isin(wine.features.read(SAMPLES)["sample_id"])][SAMPLES.names])
+    assert "the reserve of uci is used up" in STAGES["daily"](day="2026-10-21")["note"]
+
+
+def test_a_rollback_without_a_reason_is_refused(wine):
+    with pytest.raises(UsageError, match="--reason"):
+        STAGES["rollback"](version=1, reason=" ", day="2026-10-21")
+
+
+@pytest.mark.slow
+def test_synthesize_compares_sdvs_with_ours_and_keeps_the_best(wine):
+    report = STAGES["synthesize"](seeds=1, epochs=1, day="2026-10-21")
+    names = [row["candidate"] for row in report["table"]]
+    assert {"cell_swap", "sdv_ctgan", "sdv_tvae", "sdv_gaussian_copula"} <= {*names}
+    assert report["metrics"]["tstr_mse"] < report["baselines"]["tstr_mse"]
+    assert report["metrics"]["exact_copies"] == 0
+    assert wine.models.versions("wine_synthesizer") == [1, 2]
+    assert STAGES["daily"](day="2026-10-22")["rows"] > 0

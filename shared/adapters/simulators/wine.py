@@ -1,4 +1,4 @@
-"""Vinho verde, simulated: UCI's two wine quality files, a tenth as long, from a law that is known.
+"""Vinho verde, simulated: UCI's two wine quality files, a fifth as long, from a law that is known.
 
     correlated normal scores ──► ten measures ──► density, free sulfur dioxide ──► rounded as a laboratory would
                └─► signal + a panel's noise ──► grade, 3 to 9
@@ -78,7 +78,7 @@ DRAWN = (
 )
 LAWS = {
     "red": Law(
-        rows=160,
+        rows=320,
         centres=(8.1, 0.50, 0.27, 2.3, 0.082, 37, 0.37, 3.31, 0.64, 10.4),
         spreads=(0.20, 0.36, 0.20, 0.35, 0.34, 0.71, 0.73, 0.15, 0.22, 0.10),
         effects=(0.0, -0.25, 0.0, 0.0, -0.1, -0.1, 0.1, -0.1, 0.2, 0.35),
@@ -97,7 +97,7 @@ LAWS = {
         grade=(5.6, 0.76),
     ),
     "white": Law(
-        rows=490,
+        rows=980,
         centres=(6.8, 0.26, 0.33, 4.1, 0.043, 130, 0.24, 3.19, 0.48, 10.5),
         spreads=(0.12, 0.34, 0.12, 0.80, 0.34, 0.34, 0.56, 0.15, 0.22, 0.11),
         effects=(0.0, -0.2, 0.0, 0.1, -0.1, 0.0, 0.15, 0.0, 0.05, 0.45),

@@ -4,18 +4,20 @@
     moved:   one wine ──► how much each measure moved its quality (Shapley values)
     lift:    one wine ──► the smallest change of measures that brings a better grade
 
-Needs onnxruntime only (``moved`` also shap), so a container that predicts starts fast.
+Needs onnxruntime and scipy (``moved`` also shap), no training library, so a container that predicts starts fast.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from shared.runs import stamp
+from shared.errors import NotYetError
+from shared.runs import midnight, stamp
 from shared.steps.onnx import predicted_values
 from shared.steps.ordinal import GradeLink, graded
 from shared.steps.promotion import champion
@@ -40,12 +42,27 @@ def serving(platform: Platform, run: Run) -> ModelVersion:
 
 
 def predict(platform: Platform, run: Run, model: ModelVersion) -> int:
-    """Predict every wine that came by the run's date and was not predicted yet; return how many."""
+    """Predict every wine that came by the run's date and was not predicted yet; return how many.
+
+    A wine of an earlier date, late or corrected, is predicted by the model of then, which cannot know its grade.
+    """
     store_version = platform.features.version()
     fresh = unpredicted(platform, run.until, as_of=store_version)
-    if fresh.empty:
-        return 0
-    return platform.features.write(PREDICTIONS, stamp(grade(model, fresh), run, model, store_version)).rows
+    said = []
+    for _, wines in fresh.groupby("taken_at"):
+        served = _serving_then(platform, wines["taken_at"].iloc[0], run, model)
+        said.append(stamp(grade(served, wines), run, served, store_version))
+    return platform.features.write(PREDICTIONS, pd.concat(said, ignore_index=True)).rows if said else 0
+
+
+def _serving_then(platform: Platform, taken_at: pd.Timestamp, run: Run, model: ModelVersion) -> ModelVersion:
+    """Return the model that served on the date a wine came: the run's on its own date, or when none did then."""
+    if taken_at.date() == run.day:
+        return model
+    try:
+        return champion(platform, MODEL, until=midnight(taken_at.date() + timedelta(days=1)))
+    except NotYetError:
+        return model
 
 
 def grade(model: ModelVersion, samples: pd.DataFrame) -> pd.DataFrame:
@@ -141,11 +158,12 @@ def lift(model: ModelVersion, sample: pd.DataFrame) -> Lift | None:
     """Return the smallest change found of at most three measures that brings one wine a better whole grade.
 
     Within what wines of the colour had, with free SO2 within total, and density as alcohol and sugar make it. None when
-    the grade is the best there is, or no such change was found: a search in steps, not a proof that there is none.
+    the grade is the best there is, the wine cannot be, or no such change was found: a search in steps, not a proof that
+    there is none.
     """
     link, room = _link(model), _room(model, sample)
     before = int(link.whole(quality(model, room.wines(room.start)))[0])
-    if before == GRADES[-1]:
+    if before == GRADES[-1] or room.impossible:
         return None
     enough, partial = np.empty((0, len(MEASURES))), room.start
     for _ in range(MOST_CHANGES):
@@ -211,12 +229,23 @@ class _Room:
         wines = pd.DataFrame(rows, columns=[*MEASURES])
         return wines.assign(sample_id="", taken_at=None, origin="", colour=self.colour)
 
+    @property
+    def impossible(self) -> bool:
+        """Whether the wine has more free than total SO2."""
+        return bool(self.start[0, _PLACE["free_sulfur_dioxide"]] > self.start[0, _PLACE["total_sulfur_dioxide"]])
+
     def lift(self, wine: np.ndarray, said: pd.Series) -> Lift:
         """Return the change from the start to ``wine``, of which ``said`` is said."""
         pairs = dict(zip(MEASURES, zip(self.start[0].tolist(), wine.tolist(), strict=True), strict=True))
         changes = {name: pairs[name] for name in DIGITS if pairs[name][0] != pairs[name][1]}
         size = float(self.size(wine[None, :])[0])
-        return Lift(changes, pairs["density"], size, float(said["quality"]), int(said["grade"]))
+        return Lift(
+            changes,
+            (pairs["density"][0], round(pairs["density"][1], 5)),
+            size,
+            float(said["quality"]),
+            int(said["grade"]),
+        )
 
     def _allowed(self, wines: np.ndarray) -> np.ndarray:
         """Return the different wines among these, each with its density, that could be and are not the start."""

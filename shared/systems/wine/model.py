@@ -45,10 +45,13 @@ class Plan:
     families: tuple[str, ...] = tuple(FAMILIES)
 
     def __post_init__(self) -> None:
-        """Refuse families that there are not, and a choice of which none can serve."""
+        """Refuse families that there are not, a choice of which none can serve, and folds that judge nothing."""
         if not {*self.families} <= {*FAMILIES} or not any(FAMILIES[name].to_onnx for name in self.families):
             able = ", ".join(name for name, family in FAMILIES.items() if family.to_onnx)
             raise UsageError(f"no model can be made of {', '.join(self.families)}; choose among {able}")
+        if min(self.folds, self.inner_folds) < 2 or self.repeats < 1:
+            told = f"{self.folds} and {self.inner_folds} folds, {self.repeats} repeats"
+            raise UsageError(f"a cross-validation takes 2 folds and 1 repeat at least; got {told}")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from shared.steps.grading import coverage_by_grade, figures
 from shared.steps.intervals import interval_coverage
 from shared.steps.retraining import Policy, reason
 from shared.steps.rolling import rolling_mean
-from shared.systems.wine.features import labelled
+from shared.systems.wine.features import fingerprint, labelled
 from shared.systems.wine.tables import GRADED, GRADES, MEASURES, MODEL, MONITORING, PREDICTIONS, SAMPLES, TRACKS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Monitor:
 
     outcomes: pd.DataFrame  # predictions with the true grade as ``truth``, blank while unknown; newest first
     figures: dict[str, float]  # as ``grading.figures``
-    baselines: dict[str, float]  # the same of always saying the mean grade
+    baselines: dict[str, float]  # the same of always saying the mean grade; of accuracy, the commonest reference grade
     mae: scoring.Share
     mse: scoring.Share
     accuracy: scoring.Share
@@ -56,8 +56,9 @@ class Monitor:
 def outcomes(
     platform: Platform, track: str, since: datetime, until: datetime, known_by: datetime | None
 ) -> pd.DataFrame:
-    """Return predictions of the track's wines that came in the period, with ``truth``, as known by then."""
-    predictions = platform.features.read(PREDICTIONS, since=since, until=until)
+    """Return predictions of the track's wines that came in the period, with ``source``, and ``truth`` as known then."""
+    samples = platform.features.read(SAMPLES, columns=["sample_id", "source"], since=since, until=until)
+    predictions = platform.features.read(PREDICTIONS, since=since, until=until).merge(samples, on="sample_id")
     grades = platform.features.read(GRADED, columns=["sample_id", "grade"], until=known_by)
     mine = predictions[predictions["origin"] == track]
     return mine.merge(grades.rename(columns={"grade": "truth"}), on="sample_id", how="left", validate="one_to_one")
@@ -71,26 +72,28 @@ def watch(
     With the grades that were known before ``known_by``; with all there are now unless told.
     """
     start, end = midnight(period[0]), midnight(period[1] + timedelta(days=1))
+    source = str(serving.signature["source"])
     seen = outcomes(platform, track, start, end, known_by)
+    seen = seen[seen["source"] == source]
     known = seen[seen["truth"].notna()].astype({"truth": "int64"})
     away = (known["quality"] - known["truth"]).abs()
     mean = pd.Series(float(serving.signature["link"]["mean"]), index=known.index)
     samples = platform.features.read(SAMPLES, since=start, until=end)
-    reference = labelled(platform, known_by, str(serving.signature["source"]), missing_ok=True)
+    samples = samples[(samples["origin"] == track) & (samples["source"] == source)]
+    graded = labelled(platform, known_by, source, missing_ok=True)
+    reference = graded[graded["origin"] == "reference"]
     return Monitor(
         outcomes=seen.iloc[::-1],
         figures=figures(known, GRADES),
-        baselines=_baselines(known, mean),
+        baselines=_baselines(known, mean, reference["grade"]),
         mae=scoring.mean_of(away),
-        mse=scoring.mean_of(away**2),
+        mse=scoring.mean_of((away**2).set_axis(known["input_hash"])),
         accuracy=scoring.accuracy(known["truth"], known["grade"]),
         coverage=interval_coverage(known["low"], known["high"], known["truth"]),
         by_grade=coverage_by_grade(known, GRADES),
         confusion=scoring.confusion(known["truth"], known["grade"], GRADES),  # type: ignore[arg-type]
         rolling=rolling_mean(away.set_axis(pd.DatetimeIndex(known["taken_at"])), WINDOW_DAYS),
-        drift=drift(
-            reference[reference["origin"] == "reference"], samples[samples["origin"] == track], MEASURES, by="colour"
-        ),
+        drift=drift(_different(reference), _different(samples), MEASURES, by="colour"),
     )
 
 
@@ -136,16 +139,21 @@ def _figures(seen: Monitor, track: str, serving: ModelVersion) -> pd.DataFrame:
         for name in _SHOWN
     ]
     if track == "reserve" and (count := seen.coverage.count) >= FEWEST_OUTCOMES:
-        rows[1]["alarm"] = seen.mse.low > serving.metrics["mse_high"]
+        rows[_SHOWN.index("mse")]["alarm"] = seen.mse.low > serving.metrics["mse_high"]
         at_most = scoring.wilson(round(seen.coverage.value * count), count, SURE).high
-        rows[4]["alarm"] = at_most < serving.signature["coverage"]
+        rows[_SHOWN.index("coverage")]["alarm"] = at_most < serving.signature["coverage"]
     shifts = zip(seen.drift["column"], seen.drift["shift"], seen.drift["drifted"], strict=True)
     rows += [{"figure": f"shift:{name}", "value": shift, "alarm": drifted} for name, shift, drifted in shifts]
     found = pd.DataFrame(rows, columns=[name for name in MONITORING.names if name not in ("day", "track")])
     return found.assign(track=track, alarm=found["alarm"].eq(True))
 
 
-def _baselines(known: pd.DataFrame, mean: pd.Series) -> dict[str, float]:
+def _different(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return one of each set of twins: a wine that comes twice is no second sign of drift."""
+    return samples[~pd.Series(fingerprint(samples), index=samples.index).duplicated()]
+
+
+def _baselines(known: pd.DataFrame, mean: pd.Series, reference: pd.Series) -> dict[str, float]:
     away = mean - known["truth"]
-    commonest = scoring.majority(known["truth"], known["truth"]).value if len(known) else float("nan")
+    commonest = scoring.majority(reference, known["truth"]).value if len(reference) else float("nan")
     return {"mae": float(away.abs().mean()), "mse": float((away**2).mean()), "qwk": 0.0, "accuracy": commonest}

@@ -41,15 +41,16 @@ def backfill(platform: Platform, source: str = "", colour: str = "") -> Report:
         SourceError: the source cannot be used, or is stored already with other wines; nothing was written.
     """
     wines = reference(platform, source, colour)
-    _must_hold(wines, _stored(platform, source_name(source)), source)
-    unfit, ungraded = (_ids(wines, table.check(wines[table.names])[1]) for table in (SAMPLES, GRADED))
-    reserve = ranked(wines[~unfit & ~ungraded])
-    kept = _ids(wines, reserve)
-    written = [
-        platform.features.write(RESERVE, reserve[RESERVE.names]),
-        platform.features.write(SAMPLES, wines.loc[~kept & ~ungraded, SAMPLES.names]),
-        platform.features.write(GRADED, wines.loc[~kept & (~unfit | ungraded), GRADED.names]),
-    ]
+    with platform.features.lock("wine.sources", wait_s=600):  # what is checked must still hold when it is written
+        _must_hold(wines, _stored(platform, source_name(source)), source)
+        unfit, ungraded = (_ids(wines, table.check(wines[table.names])[1]) for table in (SAMPLES, GRADED))
+        reserve = ranked(wines[~unfit & ~ungraded])
+        kept = _ids(wines, reserve)
+        written = [
+            platform.features.write(RESERVE, reserve[RESERVE.names]),
+            platform.features.write(SAMPLES, wines.loc[~kept & ~ungraded, SAMPLES.names]),
+            platform.features.write(GRADED, wines.loc[~kept & (~unfit | ungraded), GRADED.names]),
+        ]
     return Report(
         rows=sum(one.rows for one in written),
         metrics={"wines": int((~unfit & ~ungraded).sum()), "reserve": int(kept.sum())},
@@ -61,21 +62,28 @@ def backfill(platform: Platform, source: str = "", colour: str = "") -> Report:
 def open_reserve(platform: Platform, run: Run, source: str) -> int:
     """Store the reserve wine of the run's date, and the grades that became known by then; return how many rows changed.
 
-    The reserve is opened in turn, one wine a day; a wine that was opened before stays as it was.
+    The reserve is opened in turn, one wine a day; what was opened before stays as it was. Of twins the first is opened:
+    the model may learn from it the day after, and would be judged on the others with hindsight.
 
     Raises:
         NotYetError: there are no wines of ``source`` yet.
     """
-    kept, opened = _of(platform.features.read(RESERVE), source), _of(platform.features.read(SAMPLES), source)
+    reserve = platform.features.read(RESERVE)
+    kept, opened = _of(reserve, source), _of(platform.features.read(SAMPLES), source)
     if kept.empty and opened.empty:
         raise NotYetError(f"there are no wines of {source!r}; run `almanac run wine backfill`")
     if kept.empty:  # fewer than some sixteen wines may leave none
         return 0
-    place = run.day.toordinal() % len(kept)
-    due = kept.sort_values("place").iloc[[place]].assign(taken_at=midnight(run.day), origin="reserve")
+    place = run.day.toordinal() % (int(kept["place"].max()) + 1)
+    due = (
+        kept[kept["place"] == place]
+        .sort_values("sample_id")
+        .head(1)
+        .assign(taken_at=midnight(run.day), origin="reserve")
+    )
     rows = due.loc[~due["sample_id"].isin(opened["sample_id"]), SAMPLES.names]
     changed = platform.features.write(SAMPLES, rows).rows
-    return changed + platform.features.write(GRADED, _tasted(platform, kept, run.until)).rows
+    return changed + platform.features.write(GRADED, _tasted(platform, reserve, run.until)).rows
 
 
 def reference(platform: Platform, source: str = "", colour: str = "") -> pd.DataFrame:
@@ -85,8 +93,10 @@ def reference(platform: Platform, source: str = "", colour: str = "") -> pd.Data
         SourceError: a file, column, colour or value cannot be used, or most rows of a file are out of bounds.
         UsageError: the colour is neither red nor white, or no source is given with it.
     """
-    if colour and (colour not in COLOURS or not source):
-        raise UsageError(f"--colour says of which colour the wines of --source are: red or white; got {colour!r}")
+    if colour and not source:
+        raise UsageError("--colour says of which colour the wines of a --source are: name that, too")
+    if colour and colour not in COLOURS:
+        raise UsageError(f"--colour is red or white; got {colour!r}")
     prefix, files, before = source_name(source), [], dict.fromkeys(COLOURS, 0)
     for where, wines in _files(platform, source, colour):
         numbers = wines["colour"].map(before) + pd.Series(range(1, len(wines) + 1), index=wines.index)
@@ -105,11 +115,17 @@ def source_name(source: str) -> str:
 def ranked(wines: pd.DataFrame) -> pd.DataFrame:
     """Return the wines that are kept in reserve, with ``kept_at`` and their ``place`` in the order of opening.
 
-    Wines with the same measures go together, so none in reserve has a twin that trains the model.
+    Twins, wines with the same measures, have the same place: none in reserve has a twin that trains the model.
     """
     marked = wines.assign(_hash=fingerprint(wines), kept_at=CORTEZ)
     kept = marked[[int(one, 16) < RESERVED for one in marked["_hash"]]].sort_values(["_hash", "sample_id"])
-    return kept.assign(place=range(len(kept)))
+    return kept.assign(place=pd.factorize(kept["_hash"])[0])
+
+
+def unopened(platform: Platform, source: str) -> int:
+    """Return how many places of the reserve were not opened yet."""
+    kept, opened = _of(platform.features.read(RESERVE), source), platform.features.read(SAMPLES, columns=["sample_id"])
+    return int(kept["place"].nunique() - kept.loc[_ids(kept, opened), "place"].nunique())
 
 
 def fingerprint(samples: pd.DataFrame) -> list[str]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from shared.runs import Run
 
 HELD_OUT = 0.25
+FEWEST_HELD_OUT = 100  # fewer wines tell little
 MOST_MEMBERSHIP_AUC = 0.65  # above it, who was learned from is told too well
 MOST_A_DAY, MOST_DRIFT = 10_000, 5.0
 FIGURES = ("tstr_mse", "c2st_auc", "quality", "dcr", "dcr_held_out", "exact_copies", "membership_auc")
@@ -94,38 +95,48 @@ def synthesize(platform: Platform, run: Run, rows: pd.DataFrame, plan: Plan | No
     version = _register(platform, run, rows, chosen, plan)
     beside = next((row for row in board if row["candidate"] == "sdv_ctgan"), board[-1])
     note = f"{chosen['candidate']} was chosen, beside {beside['candidate']}"
+    if (held := round(HELD_OUT * len(whole(rows)))) < FEWEST_HELD_OUT:
+        note += f"; judged on {held} wines only, so the figures are rough"
     return Report(
         rows=len(rows),
         metrics={name: float(chosen[name]) for name in (*FIGURES, "real_mse") if chosen[name] is not None},
         baselines={name: float(beside[name]) for name in FIGURES if beside[name] is not None},
         headline="tstr_mse",
         model=f"{SYNTHESIZER} v{version.version}",
-        note=note if private else f"{note}; no candidate was private on so few wines",
+        note=note if private else f"{note}; no candidate was private",
         table=[{**row, "chosen": row is chosen} for row in board],
     )
 
 
 def ensure(platform: Platform, run: Run, rows: pd.DataFrame) -> Synthesizer:
-    """Return the newest synthesizer of these wines; where there is none, fit and register the usual one at once."""
-    if (found := current(platform, rows)) is None:
+    """Return the serving synthesizer of these wines; where there is none, fit and register the usual one at once."""
+    if (found := current(platform, rows, run.day)) is None:
         _register(platform, run, rows, {"candidate": USUAL}, Plan(seeds=(0,)))
-        found = current(platform, rows)
+        found = current(platform, rows, run.day)
     if found is None:  # registered, and not there a moment later
         raise NotYetError("the wine synthesizer's files changed while it was registered; run it again")
     return found
 
 
-def current(platform: Platform, rows: pd.DataFrame) -> Synthesizer | None:
-    """Return the newest registered synthesizer that learned exactly these wines, None if there is no whole one."""
-    wanted = data_hash(rows)
-    for number in reversed(platform.models.versions(SYNTHESIZER)):
+def current(platform: Platform, rows: pd.DataFrame, day: date) -> Synthesizer | None:
+    """Return the synthesizer that serves on ``day``, of those that learned exactly these wines; None if none is whole.
+
+    The newest that was registered on an earlier date, else the first: a date that is done again brings the same wines.
+    """
+    wanted, whole_ones = data_hash(rows), []
+    for number in platform.models.versions(SYNTHESIZER):
         try:
             version = platform.models.load(SYNTHESIZER, number)
-        except UnsafeFileError:  # damaged: an older one of the same data, or a new one, serves as well
+        except UnsafeFileError as damaged:  # another one of the same data, or a new one, serves as well
+            log.warning("passed over: %s", damaged)
             continue
         if version.signature["data_hash"] == wanted:
-            return from_folder(version.folder, version.signature["source"])
-    return None
+            whole_ones.append(version)
+    earlier = [version for version in whole_ones if version.trained_on < day.isoformat()]
+    if not whole_ones:
+        return None
+    serving = earlier[-1] if earlier else whole_ones[0]
+    return from_folder(serving.folder, serving.signature["source"])
 
 
 def learnable(platform: Platform, run: Run, source: str) -> pd.DataFrame:

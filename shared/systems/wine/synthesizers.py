@@ -115,7 +115,7 @@ def _generator(name: str, wines: pd.DataFrame, training: sdv.Training) -> Genera
     if name == USUAL:
         return CellSwap.fit(wines, ["colour", "grade"], MEASURES)
     if name in sdv.SYNTHESIZERS:
-        return Stock(sdv.draw_rows(name, wines, 2 * STOCK_WINES, training))
+        return Stock(sdv.draw_rows(name, wines, 4 * STOCK_WINES, training))
     kinds = wines.assign(kind=wines["colour"] + " " + wines["grade"].astype(str))
     if name == "uniform_ranges":
         grouped = kinds.groupby("kind")[[*MEASURES]]

@@ -180,7 +180,7 @@ def test_a_simulated_answer_that_is_no_table_of_wines_is_refused(body):
 
 def test_the_demo_worlds_wines_are_simulated_and_not_kept(platform, tmp_path):
     wines = platform.corpora.read("wine")
-    assert wines["colour"].value_counts().to_dict() == {"white": 490, "red": 160}
+    assert wines["colour"].value_counts().to_dict() == {"white": 980, "red": 320}
     assert not list(tmp_path.rglob("winequality*"))
 
 
@@ -189,7 +189,7 @@ def test_the_demo_worlds_archive_can_be_down_and_come_back(monkeypatch):
     corpora = open_platform().corpora
     with pytest.raises(WebError, match="not its table of wines"):
         corpora.read("wine")
-    assert len(corpora.read("wine")) == 650
+    assert len(corpora.read("wine")) == 1300
 
 
 def test_ucis_own_files_are_the_ones_that_are_checked(cache):

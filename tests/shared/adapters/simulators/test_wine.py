@@ -41,7 +41,7 @@ def many():
     return {colour: pd.concat([wines(colour, seed).drop_duplicates() for seed in range(30)]) for colour in COLOURS}
 
 
-@pytest.mark.parametrize(("colour", "rows"), [("red", 160), ("white", 490)])
+@pytest.mark.parametrize(("colour", "rows"), [("red", 320), ("white", 980)])
 def test_ucis_files_are_served_at_ucis_address(colour, rows):
     body = HttpWeb(DemoTransport(SIMULATORS)).get(address(colour)).body.decode()
     assert body == text(colour)

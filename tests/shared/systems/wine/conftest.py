@@ -71,7 +71,7 @@ def cellar(cellar_home):
 
 @pytest.fixture
 def wines(cellar):
-    """The 614 wines that the cellar's model learned from, with their grades."""
+    """The 1,219 wines that the cellar's model learned from, with their grades."""
     return labelled(cellar, midnight(FIRST), "uci")
 
 

@@ -5,10 +5,20 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
-from shared.errors import NotYetError
+from shared.errors import NotYetError, UsageError
 from shared.runs import midnight
-from shared.systems.wine.features import fingerprint, labelled, sources, unpredicted
-from shared.systems.wine.tables import GRADED, GRADES, MEASURES, PREDICTIONS, SAMPLES
+from shared.systems.wine.features import (
+    FEATURES,
+    fingerprint,
+    inputs,
+    labelled,
+    medians,
+    ranges,
+    sources,
+    unpredicted,
+    usual_source,
+)
+from shared.systems.wine.tables import COLOURS, GRADED, GRADES, MEASURES, PREDICTIONS, SAMPLES
 
 MEASURED = dict(zip(MEASURES, (7.4, 0.7, 0.0, 1.9, 0.076, 11.0, 34.0, 0.9978, 3.51, 0.56, 9.4), strict=True))
 NOV_20, NOV_21, NOV_22 = (midnight(date(2026, 11, day)) for day in (20, 21, 22))
@@ -84,6 +94,63 @@ def test_sources_are_those_of_real_wines(platform):
     assert sources(platform) == []
     store(platform, [sample("a"), sample("b", source="cellar"), sample("s", "synthetic", source="old")])
     assert sources(platform) == ["cellar", "uci"]
+
+
+def test_the_usual_source_is_the_only_one_there_is_and_of_several_one_must_be_named(platform):
+    assert usual_source(platform, NOV_20) == "uci"
+    store(platform, [sample("x", source="cellar")])
+    assert usual_source(platform, NOV_20) == "cellar"
+    store(platform, [sample("a")])
+    with pytest.raises(UsageError, match="holds wines of cellar, uci: name one with --source"):
+        usual_source(platform, NOV_20)
+
+
+# --- inputs --------------------------------------------------------------------------------------------------------
+
+NO_BLANKS = dict.fromkeys(COLOURS, MEASURED)
+
+
+def test_the_ratios_are_those_that_a_hand_would_reckon():
+    found = inputs(pd.DataFrame([sample("a")]), NO_BLANKS)
+    assert [*found.columns] == [*FEATURES]
+    assert {*map(str, found.dtypes)} == {"float32"}
+    assert found.iloc[0].to_dict() == pytest.approx(
+        {
+            **MEASURED,
+            "white": 0,
+            "free_share": 11 / 34,
+            "bound_so2": 23,
+            "molecular_so2": 11 / (1 + 10**1.70),
+            "sugar_by_alcohol": 1.9 / 9.4,
+            "acids": 8.1,
+            "volatile_share": 0.7 / 7.4,
+            "citric_by_volatile": 0,
+            "sulphates_by_chlorides": 0.56 / 0.076,
+            "dry_density": -0.0022 + 0.00125 * 9.4 - 0.0004 * 1.9,
+        },
+        rel=1e-5,
+        abs=1e-7,
+    )
+
+
+def test_a_ratio_to_nothing_is_0_and_a_white_wine_is_marked():
+    nothing = sample("a", total_sulfur_dioxide=0.0, free_sulfur_dioxide=0.0, chlorides=0.0)
+    found = inputs(pd.DataFrame([{**nothing, "colour": "white"}]), NO_BLANKS).iloc[0]
+    assert found[["free_share", "sulphates_by_chlorides", "white"]].tolist() == [0, 0, 1]
+
+
+def test_a_blank_becomes_the_median_of_its_colour_or_of_all_where_the_colour_has_none():
+    wines = [sample("a", ph=3.0), sample("b", ph=3.2), sample("c", ph=3.6)]
+    blanks = medians(pd.DataFrame([*wines, {**sample("d", ph=None), "colour": "white"}]))
+    assert (blanks["red"]["ph"], blanks["white"]["ph"]) == (3.2, 3.2)
+    assert medians(pd.DataFrame([*wines, {**sample("d", ph=4.0), "colour": "white"}]))["white"]["ph"] == 4.0
+    assert inputs(pd.DataFrame([sample("e", ph=None)]), blanks)["ph"].tolist() == pytest.approx([3.2])
+
+
+def test_ranges_are_of_the_colours_that_there_are():
+    found = ranges(pd.DataFrame([sample("a", ph=3.0), sample("b", ph=3.2), sample("c", ph=None)]))
+    assert [*found] == ["red"]
+    assert found["red"]["ph"] == pytest.approx([3.0, 3.05, 3.1, 3.15, 3.2])
 
 
 # --- unpredicted ---------------------------------------------------------------------------------------------------

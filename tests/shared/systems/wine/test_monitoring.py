@@ -58,6 +58,8 @@ def test_the_figures_are_of_the_track_and_period_and_beside_them_stands_the_mean
     assert seen.figures["mae"] == pytest.approx((known["quality"] - known["truth"]).abs().mean())
     mean = champion(cellar, "wine").signature["link"]["mean"]
     assert seen.baselines["mae"] == pytest.approx((mean - known["truth"]).abs().mean())
+    reference = cellar.features.read(GRADED, until=midnight(OCT_1))["grade"]
+    assert seen.baselines["accuracy"] == (known["truth"] == reference.mode()[0]).mean()
     assert seen.confusion.to_numpy().sum() == 10
     assert seen.coverage == wilson(round(seen.figures["coverage"] * 10), 10)
     assert seen.outcomes["taken_at"].is_monotonic_decreasing
@@ -197,12 +199,12 @@ def test_growth_of_a_tenth_calls_for_a_new_model_and_synthetic_wines_do_not_coun
     run = run_on(OCT_24)
     invent(cellar, date(2026, 10, 20), count=100)
     assert due(cellar, run) == ""
-    more = wines.head(39).assign(
-        sample_id=[f"uci-more-{n}" for n in range(39)], graded_at=midnight(OCT_1), grader="panel"
+    more = wines.head(140).assign(
+        sample_id=[f"uci-more-{n}" for n in range(140)], graded_at=midnight(OCT_1), grader="panel"
     )
     cellar.features.write(SAMPLES, more[SAMPLES.names])
     cellar.features.write(GRADED, more[GRADED.names])
-    assert due(cellar, run) == "676 labelled rows, and the serving model learned from 614"
+    assert due(cellar, run) == "1382 labelled rows, and the serving model learned from 1219"
 
 
 def test_age_calls_for_a_new_model(cellar, run_on):
@@ -225,3 +227,13 @@ def test_a_reserve_that_is_used_up_leaves_an_empty_monitor(cellar, run_on):
     seen = watch(cellar, since=date(2027, 6, 1), until=date(2027, 8, 31))
     assert seen.outcomes.empty
     assert seen.figures["mae"] != seen.figures["mae"]
+
+
+def test_a_wine_that_comes_forty_times_is_no_drift(cellar):
+    samples = cellar.features.read(SAMPLES)
+    one = samples[samples["origin"] == "synthetic"].tail(1)
+    twins = pd.concat([one.assign(sample_id=f"2026-10-25-{number}") for number in range(1, 41)])
+    cellar.features.write(SAMPLES, twins.assign(taken_at=midnight(OCT_25)))
+    seen = watch(cellar, "synthetic", since=OCT_25, until=OCT_25)
+    assert (seen.drift["rows"] == 1).all()
+    assert not seen.drift["drifted"].any()

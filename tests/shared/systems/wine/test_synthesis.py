@@ -120,7 +120,7 @@ def test_a_day_on_a_fresh_store_is_fast_and_the_next_one_refits_nothing(platform
 
 def test_other_wines_or_another_source_are_learned_anew_and_an_older_synthesizer_serves_its_own(platform):
     ensure(platform, RUN, REAL)
-    assert current(platform, wines(seed=1)) is None
+    assert current(platform, wines(seed=1), DAY) is None
     ensure(platform, RUN, wines(seed=1))
     assert ensure(platform, RUN, REAL.assign(source="mine")).source == "mine"
     assert ensure(platform, RUN, REAL).source == "uci"
@@ -138,7 +138,7 @@ def test_a_damaged_synthesizer_is_made_again_and_not_served(platform):
     before = draw(ensure(platform, RUN, REAL), DAY)[0]
     path = platform.models.load(SYNTHESIZER, 1).folder / "synthesizer.json"
     path.write_text(path.read_text().replace("white", "red"))
-    assert current(platform, REAL) is None
+    assert current(platform, REAL, DAY) is None
     assert draw(ensure(platform, RUN, REAL), DAY)[0].equals(before)
     assert platform.models.versions(SYNTHESIZER) == [1, 2]
 
@@ -175,7 +175,7 @@ def test_the_best_that_is_private_is_registered_and_the_leaderboard_says_so(plat
     assert report.metrics["exact_copies"] == 0 and report.metrics["tstr_mse"] == chosen[0]["tstr_mse"]
     assert [row["tstr_mse"] for row in report.table] == sorted(row["tstr_mse"] for row in report.table)
     assert chosen[0]["tstr_mse_low"] < chosen[0]["tstr_mse"] < chosen[0]["tstr_mse_high"]
-    served = current(platform, REAL)
+    served = current(platform, REAL, DAY)
     assert served is not None and draw(served, DAY)[0]["source"].tolist() == ["uci"]
 
 

@@ -52,7 +52,7 @@ def test_the_champion_surely_beats_the_mean_grade_and_its_figures_say_how_sure_t
 def test_what_is_registered_says_what_it_takes_and_learned_from(cellar, wines):
     model = champion(cellar, "wine")
     assert model.signature["inputs"][:2] == ["colour", "fixed_acidity g/L"]
-    assert (model.signature["rows"], model.signature["source"], model.signature["coverage"]) == (614, "uci", 0.9)
+    assert (model.signature["rows"], model.signature["source"], model.signature["coverage"]) == (1219, "uci", 0.9)
     assert model.trained_on == "2026-10-01"
     assert {f"{name}.onnx" for name in (*model.signature["members"], "low", "high")} < set(model.files)
     assert sum(member["weight"] for member in model.signature["members"].values()) == pytest.approx(1)
@@ -73,15 +73,15 @@ def test_no_wine_in_reserve_takes_part_before_its_day(cellar, wines):
         cellar.features.read(RESERVE),
         pd.read_parquet(champion(cellar, "wine").folder / "held_out.parquet"),
     )
-    assert len(reserve) == 36
+    assert len(reserve) == 81
     assert {*learned["input_hash"]} == {*fingerprint(wines)}
     assert {*learned["input_hash"]}.isdisjoint(fingerprint(reserve))
 
 
 def test_opened_wines_take_part_from_the_day_their_grade_is_known_and_synthetic_ones_never(cellar, run_on):
     report = training.train(cellar, run_on("2026-10-10", "train"), "", QUICK)
-    assert report.rows == 614 + 9  # the wine of the 10th is graded on the 11th
-    assert cellar.models.load("wine", 2).signature["rows"] == 623
+    assert report.rows == 1219 + 9  # the wine of the 10th is graded on the 11th
+    assert cellar.models.load("wine", 2).signature["rows"] == 1228
     assert (cellar.features.read(SAMPLES)["origin"] == "synthetic").sum() == 24
 
 
@@ -90,7 +90,7 @@ def test_opened_wines_take_part_from_the_day_their_grade_is_known_and_synthetic_
 
 def test_twins_are_judged_by_one_model_that_learned_from_neither(wines):
     said = training.out_of_sample(pd.concat([wines, wines.head(200)], ignore_index=True), QUICK)
-    assert len(said) == 814
+    assert len(said) == 1419
     by_twins = said.groupby(level=0)
     assert by_twins.size().max() > 1
     assert said["mean"].nunique() == 2  # the mean grade of what was learned tells the folds apart
@@ -290,6 +290,30 @@ def test_red_wines_alone_with_two_grades_some_blanks_and_a_constant_column_are_e
 def test_families_that_do_not_exist_or_cannot_serve_make_no_plan(families):
     with pytest.raises(UsageError, match="choose among forest, extra_trees"):
         Plan(families=families)
+
+
+@pytest.mark.parametrize("wrong", [{"folds": 1}, {"inner_folds": 1}, {"repeats": 0}, {"repeats": -1}])
+def test_folds_and_repeats_that_judge_nothing_make_no_plan(wrong):
+    with pytest.raises(UsageError, match="2 folds and 1 repeat at least"):
+        Plan(**wrong)
+
+
+def test_an_experiment_without_a_repeat_is_refused(cellar, run_on):
+    with pytest.raises(UsageError, match="1 repeat at least; got 0"):
+        training.augmented(cellar, run_on("2026-10-10", "experiment"), "", 0)
+
+
+@pytest.mark.slow
+def test_an_experiment_says_what_synthetic_wines_add_and_keeps_nothing_but_that(cellar, run_on):
+    before = cellar.features.version()
+    report = training.augmented(cellar, run_on("2026-10-10", "experiment"), "", 1)
+    assert cellar.features.version() == before
+    assert cellar.models.versions("wine") == [1] and cellar.models.versions("wine_synthesizer") == []
+    found = {row["learned_from"]: row for row in report.table}
+    assert report.baselines["mse"] == found["real"]["mse"]
+    assert report.metrics["difference"] == found["real + as many synthetic"]["difference"]
+    assert report.metrics["mse_synthetic_alone"] > report.baselines["mse"]
+    assert report.note.startswith("adding as many synthetic wines")
 
 
 def test_a_family_that_cannot_serve_is_compared_and_never_chosen(wines):
