@@ -35,19 +35,31 @@ def almanac(capsys):
 
 
 def test_a_first_day_fills_trains_and_ends_with_a_line_a_system(almanac):
-    code, out, _ = almanac("day", "--day", "2026-10-31", "--json")
+    code, out, _ = almanac("day", "--only", "iris", "--day", "2026-10-31", "--json")
     (iris,) = json.loads(out)["systems"]
     assert code == 0
     assert (iris["system"], iris["status"], iris["figure"], iris["model"]) == ("iris", "done", "accuracy", "iris v2")
     assert iris["value"] > iris["baseline"]
-    assert almanac("day", "--day", "2026-10-31")[1].count("nothing is due") == 1
+    assert almanac("day", "--only", "iris", "--day", "2026-10-31")[1].count("nothing is due") == 1
+
+
+@pytest.mark.slow
+def test_a_first_day_does_every_scheduled_system(almanac):
+    code, out, _ = almanac("day", "--day", "2026-10-31", "--json")
+    rows = {row["system"]: row for row in json.loads(out)["systems"]}
+    assert code == 0
+    assert {name: (row["status"], row["figure"]) for name, row in rows.items()} == {
+        "iris": ("done", "accuracy"),
+        "wine": ("done", "mae"),
+    }
+    assert rows["wine"]["value"] < rows["wine"]["baseline"]
 
 
 def test_a_second_day_of_the_same_date_changes_no_row(almanac, iris):
-    almanac("day", "--day", "2026-10-20")
+    almanac("day", "--only", "iris", "--day", "2026-10-20")
     before = {table.name: iris.features.read(table) for table in iris.features.tables()}
     version = iris.features.version()
-    assert almanac("day", "--day", "2026-10-20")[0] == 0
+    assert almanac("day", "--only", "iris", "--day", "2026-10-20")[0] == 0
     assert iris.features.version() == version
     assert all(iris.features.read(table).equals(before[table.name]) for table in iris.features.tables())
 
@@ -158,7 +170,7 @@ def test_wrong_use_gets_one_sentence_an_exit_code_and_changes_nothing(almanac, i
 def test_a_failed_system_is_a_row_of_the_day_and_exit_code_1(almanac, iris_home):
     model = iris_home / "demo" / "models" / "iris" / "1" / "files" / "model.onnx"
     model.write_bytes(b"broken")
-    code, out, _ = almanac("day", "--day", "2026-10-21", "--json")
+    code, out, _ = almanac("day", "--only", "iris", "--day", "2026-10-21", "--json")
     (row,) = json.loads(out)["systems"]
     assert (code, row["status"]) == (1, "failed")
     assert "train again" in row["note"]
@@ -193,7 +205,7 @@ def test_a_failure_is_json_too_when_json_was_asked_for(almanac, iris_home):
 def test_a_failed_day_says_why_however_narrow_the_terminal(almanac, iris_home, monkeypatch):
     monkeypatch.setattr(terminal.screen, "width", 60)
     (iris_home / "demo" / "models" / "iris" / "1" / "files" / "model.onnx").write_bytes(b"broken")
-    code, _, err = almanac("day", "--day", "2026-10-21")
+    code, _, err = almanac("day", "--only", "iris", "--day", "2026-10-21")
     assert code == 1
     assert "train again" in err
 

@@ -152,7 +152,7 @@ def test_two_first_days_at_once_fill_and_train_once():
 
 
 def start_day():
-    words = [sys.executable, "-m", "functions", "day", "--day", "2026-10-31"]
+    words = [sys.executable, "-m", "functions", "day", "--only", "iris", "--day", "2026-10-31"]
     return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -176,6 +176,6 @@ def kill_daily_runs(count, until):
 
 @pytest.mark.slow
 def test_a_day_from_the_shell_prints_json_for_programs(iris_home):
-    words = [sys.executable, "-m", "functions", "day", "--day", "2026-10-21", "--json"]
+    words = [sys.executable, "-m", "functions", "day", "--only", "iris", "--day", "2026-10-21", "--json"]
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout)["systems"][0]["rows"] > 0

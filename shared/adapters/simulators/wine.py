@@ -124,7 +124,7 @@ def simulated_wine(seed: int = 0) -> Simulator:
     >>> ask = simulated_wine(seed=0)
     >>> answer = ask(httpx.Request("GET", f"https://archive.ics.uci.edu{FOLDER}/winequality-red.csv"))
     >>> answer.text.splitlines()[1]
-    '8.3;0.47;0.37;2.5;0.073;27;49;0.99828;3.4;0.55;9.8;6'
+    '8.3;0.47;0.37;2.5;0.073;27;49;0.99669;3.4;0.55;9.8;6'
     """
 
     def answer(request: httpx.Request) -> httpx.Response | None:
