@@ -33,7 +33,7 @@ help:  ## this list
 
 .venv/.run: $(PINS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,explain]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,explain,air]"
 	@touch $@
 
 .venv/.dev: $(PINS)

@@ -6,6 +6,8 @@ ALMANAC_HOME      folder of the embedded store, ``.almanac`` unless told; each w
 ALMANAC_TRACKER   rows (default), or an MLflow address such as mlflow:sqlite:///mlflow.db
 ALMANAC_FAULTS    what the demo world shall fail at, such as raw.githubusercontent.com=timeout:2
 ALMANAC_RECORD    folder into which the live world's answers are written, for replay:DIR
+AQICN_TOKEN       token of the AQICN feed (aqicn.org/data-platform/token); without one CAMS stands in for stations
+ALMANAC_NOTIFY    whom to alert, as Apprise addresses; without one nobody is told
 ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal.py inside Modal)
 """
 
@@ -23,7 +25,9 @@ from shared.errors import UsageError
 from shared.ports import Platform
 
 if TYPE_CHECKING:
-    from shared.ports import FeatureStore, Tracker, Web
+    from shared.ports import FeatureStore, Notifier, Tracker, Web
+
+SECRETS = ("AQICN_TOKEN", "ALMANAC_NOTIFY")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ def _open_local(folder: Path, world: str) -> Platform:
         tracker=_tracker(features),
         web=web,
         corpora=PublicCorpora(web, cache),
+        notifier=_notifier(os.environ.get("ALMANAC_NOTIFY", "")),
         world=_world_name(world),
+        secrets=_secrets(world),
     )
 
 
@@ -119,6 +125,18 @@ def _web(world: str) -> Web:
     from shared.adapters.simulators import SIMULATORS
 
     return HttpWeb(DemoTransport(SIMULATORS, parse_faults(os.environ.get("ALMANAC_FAULTS", ""))))
+
+
+def _notifier(addresses: str) -> Notifier:
+    from shared.adapters.notifier import AppriseNotifier, Silent
+
+    return AppriseNotifier(addresses) if addresses.strip() else Silent()
+
+
+def _secrets(world: str) -> dict[str, str]:
+    """Return the secrets there are, by name; the simulated services take any token."""
+    told = {name: value.strip() for name in SECRETS if (value := os.environ.get(name, "")).strip()}
+    return {"AQICN_TOKEN": "demo"} | told if world == "demo" else told
 
 
 def _now() -> datetime:

@@ -1,12 +1,13 @@
-"""What a stage may ask of the outside world: five ports, each one small protocol.
+"""What a stage may ask of the outside world: six ports, each one small protocol.
 
     FeatureStore   tables of rows: upsert by key, read by time and version, point-in-time join, locks
     ModelRegistry  numbered folders of model files with metrics and hashes
     Tracker        parameters, metrics and files of training runs
     Web            answers to HTTP requests, whichever world gives them
     Corpora        public data sets by name
+    Notifier       messages to people
 
-``Platform`` is the five together. Every adapter of a port passes the same tests, in ``tests/shared/adapters``.
+``Platform`` is the six together. Every adapter of a port passes the same tests, in ``tests/shared/adapters``.
 """
 
 from __future__ import annotations
@@ -202,6 +203,29 @@ class Corpora(Protocol):
         ...
 
 
+class Notifier(Protocol):
+    """Messages to people."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is somebody to tell.
+
+        Raises:
+            UsageError: an address is refused; the message says which, and shows no part that may be secret.
+            MissingExtraError: the package that sends is not installed.
+        """
+        ...
+
+    def send(self, title: str, body: str) -> None:
+        """Tell everybody; ``body`` is plain text of several lines.
+
+        Raises:
+            BackendError: nobody could be told; the message shows no part of an address that may be secret.
+            UsageError, MissingExtraError: as ``configured``, or there is nobody to tell.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Platform:
     """The ports one run of a service works with, and which world stands behind them."""
@@ -211,4 +235,6 @@ class Platform:
     tracker: Tracker
     web: Web
     corpora: Corpora
+    notifier: Notifier
     world: str = "demo"
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # by name; never shown

@@ -1,10 +1,11 @@
 """A simulated world: it answers real addresses in their real formats from seeded simulators, and fails on request.
 
-    request ──► a Fault is due? ── yes ──► timeout, refusal, 429, 5xx, or the simulator's answer, spoilt
+    request ──► a Fault is due? ── yes ──► timeout, refusal, 429, 5xx, or the simulator's answer, spoilt, stale or blank
                      └── no ──► the first simulator of that host that knows the address ──► answer | WebError
 
 A simulator is a function of a request; it returns None for an address it does not know (``simulators`` holds them).
-The parsers, retries and checks above cannot tell this world from the live one.
+The parsers, retries and checks above cannot tell this world from the live one. It has no clock: a request's ``Date``
+header, which real services ignore, says when it is asked.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -23,10 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 Simulator = Callable[[httpx.Request], httpx.Response | None]
-FaultKind = Literal["timeout", "refused", "429", "500", "503", "truncated", "error_in_200", "empty"]
+SpoiltKind = Literal["timeout", "refused", "429", "500", "503", "truncated", "error_in_200", "empty"]
+FaultKind = Literal[SpoiltKind, "stale", "no_data"]  # the last two are answers to another question
 
 # What services write into an answer with status 200 that is none: the fields of AQICN, Open-Meteo and Socrata at once.
 ERROR_BODY = {"status": "error", "data": "simulated fault", "error": True, "reason": "simulated fault"}
+NOW = datetime(2026, 11, 20, 6, 45, tzinfo=UTC)  # when a request that has no ``Date`` is asked
+STALE = timedelta(days=31)  # how old a stale answer is
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,24 @@ class Fault:
     host: str
     kind: FaultKind
     times: int | None = None
+
+
+def asked_at(request: httpx.Request) -> datetime:
+    """Return the moment at which the demo world is asked, in UTC: the request's ``Date`` header (RFC 9110, 6.6.1).
+
+    Raises:
+        UsageError: the header is no date.
+    """
+    told = request.headers.get("Date")
+    try:
+        return parsedate_to_datetime(told).astimezone(UTC) if told else NOW
+    except ValueError as cause:
+        raise UsageError(f"no date {told!r}: the Date header looks like Fri, 20 Nov 2026 06:45:00 GMT") from cause
+
+
+def wants_no_data(request: httpx.Request) -> bool:
+    """Return whether the fault ``no_data`` is due: the answer shall be in the right format, and hold no values."""
+    return bool(request.extensions.get("no_data"))
 
 
 def parse_faults(text: str) -> list[Fault]:
@@ -75,6 +99,8 @@ class DemoTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = self._simulate(request)
         kind = self._due(request.url.host)
+        if kind == "stale" or kind == "no_data":
+            return self._simulate(_changed(request, kind))
         return answer if kind is None else _spoil(kind, request, answer)
 
     def _simulate(self, request: httpx.Request) -> httpx.Response:
@@ -96,7 +122,15 @@ class DemoTransport(httpx.BaseTransport):
         return None
 
 
-def _spoil(kind: FaultKind, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+def _changed(request: httpx.Request, kind: FaultKind) -> httpx.Request:
+    """Return the request asked 31 days before, or marked to be answered without values."""
+    moment = asked_at(request) - (STALE if kind == "stale" else timedelta())
+    headers = request.headers.copy()
+    headers["Date"] = format_datetime(moment, usegmt=True)
+    return httpx.Request(request.method, request.url, headers=headers, extensions={"no_data": kind == "no_data"})
+
+
+def _spoil(kind: SpoiltKind, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
     match kind:
         case "timeout":
             raise httpx.ReadTimeout("simulated time-out", request=request)

@@ -152,3 +152,15 @@ FAMILIES = {
     "support_vectors": Family(_support_vectors, sklearn_onnx),
     "ordinal_trees": Family(lambda seed: OrdinalTrees(random_state=seed), sklearn_onnx),
 }
+
+
+def boosted(inputs: np.ndarray, truth: np.ndarray, trees: int, seed: int) -> XGBRegressor:
+    """Return boosted trees for noisy series of some thousand rows ``[rows, features]``; blanks are told apart."""
+    shape = {"n_estimators": trees, "learning_rate": 0.04, "max_depth": 5, "min_child_weight": 20, "reg_lambda": 5}
+    some = {"subsample": 0.7, "colsample_bytree": 0.5}
+    return XGBRegressor(tree_method="hist", **shape, **some, random_state=seed, n_jobs=1).fit(inputs, truth)
+
+
+def default_boosted(inputs: np.ndarray, truth: np.ndarray) -> XGBRegressor:
+    """Return XGBoost as it comes, fitted on ``[rows, features]``: what many a project takes without a look."""
+    return XGBRegressor(random_state=0, n_jobs=1).fit(inputs, truth)

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from shared.ports import ModelVersion, Platform
+    from shared.ports import ModelVersion, Platform, Version
     from shared.tables import Table
 
     Again = Callable[[ModelVersion, pd.DataFrame], pd.DataFrame]
+    Remade = Callable[[ModelVersion, pd.Series, Version | None], tuple[dict[str, Any], pd.Series]]
 
 
 def trace(  # noqa: PLR0913 - what to trace, and how, are six facts
@@ -34,33 +35,50 @@ def trace(  # noqa: PLR0913 - what to trace, and how, are six facts
     Raises:
         NotYetError: there is no such prediction.
     """
+    (column,) = predictions.key
+
+    def from_sample(model: ModelVersion, made: pd.Series, as_of: Version | None) -> tuple[dict[str, Any], pd.Series]:
+        rows = platform.features.read(samples, as_of=as_of)
+        sample = rows[rows[column] == key]
+        return {name: sample[name].iloc[0] for name in went_in}, again(model, sample).iloc[0]
+
+    return traced(platform, predictions, key, from_sample)
+
+
+def traced(platform: Platform, predictions: Table, key: str, again: Remade) -> dict[str, Any]:
+    """Return the same of a prediction that was made of more than one row.
+
+    ``again`` takes the model, the prediction's row and the store version to read, or None for the newest rows; it
+    returns what went in, by name, and the columns that the model gives, ``input_hash`` among them.
+
+    Raises:
+        NotYetError: there is no such prediction.
+    """
     made, (column,) = platform.features.read(predictions), predictions.key
     made = made[made[column] == key]
     if made.empty:
         raise NotYetError(f"no prediction is called {key!r}; `almanac table {predictions.name}` lists them")
     row = made.iloc[0]
-    sample, where = _input(platform, samples, column, key, int(row["store_version"]))
     model = platform.models.load(str(row["model"]), int(row["model_version"]))
-    repeated = again(model, sample).iloc[0]
+    version = int(row["store_version"])
+    try:
+        (went_in, repeated), where = again(model, row, version), f"store version {version}"
+    except NotYetError:
+        (went_in, repeated), where = again(model, row, None), f"the newest rows, as version {version} is no longer kept"
     runs = ledger(platform)
     run = runs[runs["run_id"] == row["run_id"]].to_dict("records")
     return {
         "prediction": row.to_dict(),
-        "input": {**sample[[*went_in]].iloc[0].to_dict(), "read_from": where},
+        "input": {**went_in, "read_from": where},
         "model": {"name": model.name, "version": model.version, "trained_on": model.trained_on, **model.metrics},
         "run": run[0] if run else {},
         "made again": {
             "input_unchanged": bool(repeated["input_hash"] == row["input_hash"]),
             "code_unchanged": bool(row["code_version"] == code_version()),
-            "prediction_exactly_the_same": all(row[name] == repeated[name] for name in repeated.index),
+            "prediction_exactly_the_same": all(_same(row[name], repeated[name]) for name in repeated.index),
         },
     }
 
 
-def _input(platform: Platform, samples: Table, column: str, key: str, version: int) -> tuple[pd.DataFrame, str]:
-    """Return the sample as it stood when it was predicted, or as it stands now where that is no longer kept."""
-    try:
-        rows, where = platform.features.read(samples, as_of=version), f"store version {version}"
-    except NotYetError:
-        rows, where = platform.features.read(samples), f"the newest rows, as version {version} is no longer kept"
-    return rows[rows[column] == key], where
+def _same(one: object, other: object) -> bool:
+    return bool(one == other) or (one != one and other != other)

@@ -65,3 +65,17 @@ def test_the_machine_is_ones_own_unless_modal_says_otherwise(monkeypatch):
     assert machine().where == "local"
     monkeypatch.setenv("ALMANAC_MACHINE", '{"where": "modal", "gpu": "A10"}')
     assert machine().gpu == "A10"
+
+
+def test_secrets_come_from_the_environment_and_are_never_shown(monkeypatch):
+    monkeypatch.setenv("AQICN_TOKEN", " s3cret ")
+    monkeypatch.delenv("ALMANAC_NOTIFY", raising=False)
+    platform = open_platform(world="live")
+    assert platform.secrets == {"AQICN_TOKEN": "s3cret"}
+    assert "s3cret" not in repr(platform)
+
+
+def test_the_demo_world_needs_no_token_and_the_live_one_has_none_unless_told(monkeypatch):
+    monkeypatch.delenv("AQICN_TOKEN", raising=False)
+    assert open_platform().secrets["AQICN_TOKEN"] == "demo"
+    assert "AQICN_TOKEN" not in open_platform(world="live").secrets

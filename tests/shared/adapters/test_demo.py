@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from shared.adapters.demo import DemoTransport, Fault, parse_faults
+from shared.adapters.demo import DemoTransport, Fault, asked_at, parse_faults, wants_no_data
 from shared.adapters.web import HttpWeb
 from shared.errors import UsageError, WebError
 
@@ -110,3 +110,40 @@ def test_faults_are_read_from_one_line():
 def test_what_is_no_fault_is_wrong_usage_that_lists_the_kinds(text):
     with pytest.raises(UsageError, match=f"no fault {re.escape(repr(text))}.*timeout, refused, 429"):
         parse_faults(text)
+
+
+def clock(request):
+    return httpx.Response(200, json={"at": asked_at(request).isoformat(), "blank": wants_no_data(request)})
+
+
+def test_the_demo_world_takes_the_time_from_the_date_header_and_has_a_fixed_one_else():
+    web = demo(simulators={"api.tides.example": clock})
+    assert web.get(TIDES).json()["at"] == "2026-11-20T06:45:00+00:00"
+    assert web.get(TIDES, headers={"Date": "Thu, 29 Feb 2024 23:59:59 GMT"}).json()["at"] == "2024-02-29T23:59:59+00:00"
+    with pytest.raises(UsageError, match="no date 'yesterday': the Date header looks like"):
+        web.get(TIDES, headers={"Date": "yesterday"})
+
+
+def test_a_stale_answer_is_that_of_31_days_before():
+    web = demo(Fault("api.tides.example", "stale", 2), simulators={"api.tides.example": clock})
+    assert web.get(TIDES, headers={"Date": "Thu, 31 Mar 2024 06:45:00 GMT"}).json()["at"] == "2024-02-29T06:45:00+00:00"
+    assert web.get(TIDES).json() == {"at": "2026-10-20T06:45:00+00:00", "blank": False}
+    assert web.get(TIDES).json() == {"at": "2026-11-20T06:45:00+00:00", "blank": False}
+
+
+def test_no_data_tells_the_simulator_to_leave_the_values_out():
+    web = demo(Fault("api.tides.example", "no_data", 1), simulators={"api.tides.example": clock})
+    said = {"Date": "Thu, 31 Mar 2024 06:45:00 GMT"}
+    assert [web.get(TIDES, headers=said).json()["blank"] for _ in range(2)] == [True, False]
+
+
+def test_stale_and_no_data_change_nothing_where_a_simulator_has_neither_time_nor_values():
+    assert demo(Fault("*", "stale"), Fault("*", "no_data")).get(TIDES).body == b"1.5 m"
+    assert demo(Fault("*", "no_data")).get(TIDES).body == b"1.5 m"
+
+
+def test_stale_and_no_data_are_read_from_a_line():
+    assert parse_faults("api.waqi.info=stale:3,*open-meteo.com=no_data") == [
+        Fault("api.waqi.info", "stale", 3),
+        Fault("*open-meteo.com", "no_data"),
+    ]

@@ -12,6 +12,8 @@ from shared.steps.regressors import (
     FAMILIES,
     SAME,
     OrdinalTrees,
+    boosted,
+    default_boosted,
     quantile_trees,
     sklearn_onnx,
     to_file,
@@ -130,3 +132,33 @@ def test_ordinal_trees_learn_two_grades_and_grades_with_one_left_out(grades, tmp
 def test_ordinal_trees_can_be_cloned_with_their_settings():
     copy = clone(OrdinalTrees(n_estimators=3, random_state=9))
     assert (copy.n_estimators, copy.random_state) == (3, 9)
+
+
+def test_boosted_trees_are_the_same_from_the_same_seed_and_others_from_another():
+    inputs, truth = wines(300)
+    one, again, other = (boosted(inputs, truth, 20, seed).predict(inputs) for seed in (1, 1, 2))
+    assert one.tolist() == again.tolist() != other.tolist()
+
+
+def test_boosted_trees_tell_blanks_apart_from_any_value():
+    inputs, _ = wines(400)
+    inputs[::2, 0] = np.nan
+    truth = np.where(np.isnan(inputs[:, 0]), 9.0, 1.0)
+    said = boosted(inputs, truth, 200, 0).predict(inputs)
+    assert np.median(said[::2]) == pytest.approx(9, abs=0.3)
+    assert np.median(said[1::2]) == pytest.approx(1, abs=0.3)
+
+
+def test_boosted_trees_take_a_column_of_nothing_but_blanks():
+    inputs, truth = wines(300)
+    blank = np.column_stack([inputs, np.full(300, np.nan, dtype=np.float32)])
+    assert np.isfinite(boosted(blank, truth, 20, 0).predict(blank)).all()
+
+
+def test_xgboost_as_it_comes_is_the_same_each_time_and_takes_blanks():
+    inputs, truth = wines(200)
+    inputs[::3, 1] = np.nan
+    one, again = (default_boosted(inputs, truth) for _ in range(2))
+    assert one.predict(inputs).tolist() == again.predict(inputs).tolist()
+    assert one.get_params()["n_estimators"] is None  # nothing was tuned
+    assert one.get_params()["max_depth"] is None

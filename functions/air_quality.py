@@ -1,0 +1,160 @@
+"""Air quality: fine dust (PM2.5) of any station, seven days ahead, better than persistence and honest about it.
+
+    sources ──► features ──► training ──► registry ──► inference ──► monitoring ──► spaces/air_quality, a static page
+                   └──► backtest                                        └──► alerts
+
+Here:      almanac run air_quality backfill; almanac run air_quality train; almanac run air_quality daily
+On Modal:  modal run -m functions.air_quality::daily; modal deploy -m functions.air_quality
+"""
+
+from typing import Any
+
+from functions._modal import Service, image
+
+service = Service("air_quality")
+app = service.app
+
+AIR = ("scipy", "onnxruntime", "holidays", "timezonefinder", "reverse_geocode", "apprise")
+serving = image(*AIR)
+training = image(*AIR, "scikit-learn", "skl2onnx", "onnxmltools", "xgboost-cpu")
+
+
+@service.stage(serving)
+def add(  # noqa: PLR0913 - the options of the command
+    station: str = "",
+    lat: float = 0.0,
+    lon: float = 0.0,
+    country: str = "",
+    feed: str = "",
+    timezone: str = "",
+    source: str = "",
+    day: str = "",
+) -> dict[str, Any]:
+    """Add a --station at --lat and --lon, degrees north and east; or all those of --source, a CSV file.
+
+    --country, a code or a name, is checked against the place; --feed is AQICN's name of the station, such as @5284.
+    """
+    from shared.runs import run_stage
+    from shared.systems.air_quality.stations import Place, add, add_all
+
+    with service.opened() as platform:
+        place = Place(station, lat, lon, country, timezone, feed)
+        return run_stage(
+            platform,
+            "air_quality.add",
+            lambda run: add_all(platform, run, source) if source else add(platform, run, place),
+            day=day or "today",
+        ).to_dict()
+
+
+@service.stage(serving)
+def backfill(  # noqa: PLR0913 - the options of the command
+    days: int = 1460, station: str = "", source: str = "", weather: str = "", unit: str = "", day: str = ""
+) -> dict[str, Any]:
+    """Store the --days before the date: fine dust of CAMS, weather as it was and as it was forecast.
+
+    With --source, a file of a --station's fine dust by day (--unit aqi or ugm3, where it does not say), and --weather,
+    one of its weather, those come first.
+    """
+    from shared.runs import run_stage
+    from shared.systems.air_quality import sources
+
+    with service.opened() as platform:
+        return run_stage(
+            platform,
+            "air_quality.backfill",
+            lambda run: sources.backfill(platform, run, days, station, source, weather, unit),
+            day=day or "today",
+        ).to_dict()
+
+
+@service.stage(training)
+def train(day: str = "") -> dict[str, Any]:
+    """Judge the forecaster on the last year as if it were then, fit it on all, register it, let it serve if it may."""
+    from shared.runs import run_stage
+    from shared.systems.air_quality.model import Plan
+    from shared.systems.air_quality.training import train
+
+    with service.opened() as platform:
+        return run_stage(
+            platform, "air_quality.train", lambda run: train(platform, run, Plan()), day=day or "today"
+        ).to_dict()
+
+
+@service.stage(training)
+def backtest(  # noqa: PLR0913 - the options of the command
+    days: int = 730, source: str = "", weather: str = "", unit: str = "", country: str = "", day: str = ""
+) -> dict[str, Any]:
+    """Forecast each of the last --days at every lead, fitted anew each month on the past alone, beside every baseline.
+
+    Of the stations there are; or of files alone: --source, a history (--unit aqi or ugm3 where it does not say), and
+    --weather, whose values stand in for forecasts; --country for its public holidays.
+    """
+    from shared.runs import run_stage
+    from shared.systems.air_quality.backtest import backtest, panel_for
+    from shared.systems.air_quality.model import Plan
+
+    with service.opened() as platform:
+        return run_stage(
+            platform,
+            "air_quality.backtest",
+            lambda run: backtest(panel_for(platform, run, (source, weather, unit, country), Plan()), days, Plan()),
+            day=day or "today",
+        ).to_dict()
+
+
+@service.stage(serving)
+def daily(day: str = "", until: str = "") -> dict[str, Any]:
+    """Fetch what is new, late or revised, forecast seven days, score, alert; retrain when that is due.
+
+    Does every date due up to --until (today), or --day alone.
+    """
+    from dataclasses import replace
+
+    from shared.runs import Report, Run, run_stage
+    from shared.systems.air_quality import inference, monitoring, sources
+
+    with service.opened() as platform:
+
+        def one_day(run: Run) -> Report:
+            model = inference.serving(platform, run)
+            fetched = sources.fetch(platform, run)
+            rows = fetched.rows + inference.predict(platform, run, model)
+            report = monitoring.score(platform, run, model)
+            notes = [*fetched.notes, report.note]
+            if why := monitoring.retraining_due(platform, run, model):
+                notes.append(f"retrained ({why}): {service.attempt('train', day=run.day.isoformat())}")
+            service.keep()
+            return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
+
+        return run_stage(platform, "air_quality.daily", one_day, day=day, until=until).to_dict()
+
+
+@service.stage(serving)
+def publish(to: str, day: str = "") -> dict[str, Any]:
+    """Write the forecasts and the hindcast as a page that any static host can serve, into the folder --to."""
+    from pathlib import Path
+
+    from shared.systems.air_quality.publishing import publish
+
+    from shared.runs import run_stage
+
+    with service.opened() as platform:
+        return run_stage(
+            platform, "air_quality.publish", lambda run: publish(platform, run, Path(to)), day=day or "today"
+        ).to_dict()
+
+
+@service.stage(serving)
+def rollback(version: int, reason: str, day: str = "") -> dict[str, Any]:
+    """Let an earlier --version serve again from today (or --day) on, until the next promotion; say the --reason."""
+    from shared.runs import run_stage
+    from shared.steps.promotion import rolled_back
+
+    with service.opened() as platform:
+        return run_stage(
+            platform,
+            "air_quality.rollback",
+            lambda run: rolled_back(platform, run, "air_quality", version, reason),
+            day=day or "today",
+        ).to_dict()

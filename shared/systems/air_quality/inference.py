@@ -1,0 +1,184 @@
+"""The day's forecasts: every station, seven leads, with an interval, probabilities, and what each baseline says.
+
+panel as known on the eve ──► members ──► blend ──► expected µg/m³ ─┐
+past forecasts, what then was ──► residuals, adaptive levels ───────┴─► air_quality_forecasts
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from shared.runs import midnight, stamp
+from shared.steps.promotion import champion
+from shared.steps.tracing import traced
+from shared.systems.air_quality.baselines import say as say_baselines
+from shared.systems.air_quality.blend import FEWEST, WINDOW, exceedance, levels_of, residuals, spread
+from shared.systems.air_quality.features import FEATURES, LOOK_BACK, features
+from shared.systems.air_quality.keeping import Kept, load
+from shared.systems.air_quality.model import say
+from shared.systems.air_quality.panel import Panel, own_days, panel_of
+from shared.systems.air_quality.tables import (
+    BASELINES,
+    LEADS,
+    LIMITS,
+    MODEL,
+    OBSERVATIONS,
+    PREDICTIONS,
+)
+
+if TYPE_CHECKING:
+    from shared.ports import ModelVersion, Platform, Version
+    from shared.runs import Run
+
+DAYS = LOOK_BACK + 10  # that features look back
+REPLAYED = 2 * WINDOW  # days of residuals: those of the first half only say where levels stood
+
+
+def serving(platform: Platform, run: Run) -> ModelVersion:
+    """Return the model that serves on the run's date.
+
+    Raises:
+        NotYetError: none does.
+    """
+    return champion(platform, MODEL, until=run.until)
+
+
+def predict(platform: Platform, run: Run, model: ModelVersion) -> int:
+    """Write the forecasts of the run's date; return how many rows changed."""
+    store_version = platform.features.version()
+    rows = forecast(platform, model, run.day, store_version)
+    return platform.features.write(PREDICTIONS, stamp(rows, run, model, store_version)).rows
+
+
+def forecast(platform: Platform, model: ModelVersion, day: date, as_of: Version | None = None) -> pd.DataFrame:
+    """Return the forecasts made on ``day``, all columns of PREDICTIONS but the provenance.
+
+    A station of which nothing is known, neither by the model nor in the last months, gets none.
+
+    Raises:
+        NotYetError: nothing was observed of any station.
+    """
+    origin = day - timedelta(days=1)
+    panel = panel_of(platform, origin, DAYS, as_of=as_of)
+    kept, at = load(model, panel), np.array([DAYS - 1])
+    known = at_its_level(panel, kept)
+    beside = say_baselines(kept.fitted.baselines, known, at)
+    pm25 = kept.level[:, None] * kept.blend.of(say(kept.fitted, known, at, beside))[:, 0]
+    pm25[~(np.isfinite(panel.pm25).any(axis=1) | kept.known)] = np.nan
+    raised = {name: (1.0 if name == "cams" else kept.level[:, None]) * beside[name][:, 0] for name in BASELINES}
+    past = _past(platform, kept, panel, day, as_of)
+    said = {"pm25": pm25, **_distribution(pm25, past), **raised}
+    inputs = features(known, kept.fitted.climate, at)[:, 0]
+    return _rows(panel, day, said, inputs)
+
+
+def at_its_level(panel: Panel, kept: Kept) -> Panel:
+    """Return the panel with dust at the level that the model learned.
+
+    A model that learned from CAMS knows CAMS's level of a station; its own days, once there are some, lie higher or
+    lower. What it says is raised by the same factor.
+    """
+    return replace(panel, pm25=panel.pm25 / kept.level[:, None])
+
+
+def explain(platform: Platform, name: str) -> dict[str, Any]:
+    """Return what a forecast was made from, and whether making it again gives exactly the same.
+
+    Raises:
+        NotYetError: there is no forecast of that name.
+    """
+
+    def again(model: ModelVersion, made: pd.Series, as_of: Version | None) -> tuple[dict[str, Any], pd.Series]:
+        day = (made["day"] - pd.Timedelta(days=int(made["lead"]) - 1)).date()
+        rows = forecast(platform, model, day, as_of)
+        return _went_in(platform, model, made, (day, as_of)), rows[rows["forecast"] == name].iloc[0]
+
+    return traced(platform, PREDICTIONS, name, again)
+
+
+def _went_in(
+    platform: Platform, model: ModelVersion, made: pd.Series, when: tuple[date, Version | None]
+) -> dict[str, Any]:
+    """Return the features of one forecast by name."""
+    day, as_of = when
+    panel = panel_of(platform, day - timedelta(days=1), DAYS, as_of=as_of)
+    kept = load(model, panel)
+    rows = features(at_its_level(panel, kept), kept.fitted.climate, np.array([DAYS - 1]))
+    inputs = rows[panel.stations.index(made["station"]), 0, int(made["lead"]) - 1]
+    values = [None if np.isnan(value) else round(float(value), 4) for value in inputs]
+    return dict(zip(FEATURES, values, strict=True))
+
+
+def _past(platform: Platform, kept: Kept, panel: Panel, day: date, as_of: Version | None) -> np.ndarray:
+    """Return residuals ``[REPLAYED, stations, 7]`` by target day, of forecasts whose day was over before ``day``.
+
+    Those of the model's backtest, and after it those of what was really said, whichever model said it.
+    """
+    first = day - timedelta(days=REPLAYED)
+    since, until = midnight(first), midnight(day)
+    live = platform.features.read(
+        PREDICTIONS, ["station", "day", "lead", "pm25"], since=since, until=until, as_of=as_of
+    )
+    seen = platform.features.read(
+        OBSERVATIONS, ["station", "day", "pm25", "origin"], since=since, until=until, as_of=as_of
+    )
+    live = live.merge(own_days(seen).rename(columns={"pm25": "observed"}), on=["station", "day"])
+    rows = pd.concat([kept.past, live])
+    out = np.full((REPLAYED, len(panel.stations), len(LEADS)), np.nan)
+    when = (rows["day"] - pd.Timestamp(since)).dt.days.to_numpy()
+    who = pd.Index(panel.stations).get_indexer(pd.Index(rows["station"]))
+    there = (when >= 0) & (when < REPLAYED) & (who >= 0)
+    fell = residuals(rows["observed"].to_numpy(float), rows["pm25"].to_numpy(float))
+    out[when[there], who[there], rows["lead"].to_numpy()[there] - 1] = fell[there]
+    return _borrowed(out)
+
+
+def _borrowed(past: np.ndarray) -> np.ndarray:
+    """Return the residuals, of a station with few those of all in their place, spread over the days."""
+    few = np.isfinite(past[-WINDOW:]).sum(axis=0) < FEWEST
+    if not few.any() or not np.isfinite(past).any():
+        return past
+    out = past.copy()
+    for place in range(len(LEADS)):
+        pool = np.sort(past[-WINDOW:, :, place][np.isfinite(past[-WINDOW:, :, place])])
+        if len(pool):
+            shares = (np.arange(WINDOW) + 0.5) / WINDOW
+            out[-WINDOW:, few[:, place], place] = np.quantile(pool, shares)[:, None]
+    return out
+
+
+def _distribution(pm25: np.ndarray, past: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``low``, ``high`` and ``p<limit>`` of forecasts ``[stations, 7]``, each ``[stations, 7]``."""
+    said: dict[str, np.ndarray] = {name: np.full(pm25.shape, np.nan) for name in ("low", "high", *_CHANCES)}
+    for place, lead in enumerate(LEADS):
+        fell, there = past[:, :, place], pm25[:, place]
+        lower, upper = (path[-1] for path in levels_of(fell, lead))
+        below, above = spread(fell[-WINDOW:], lower, upper)
+        said["low"][:, place] = np.maximum(np.expm1(np.log1p(there) + below), 0)
+        said["high"][:, place] = np.expm1(np.log1p(there) + above)
+        for name, limit in _CHANCES.items():
+            said[name][:, place] = exceedance(fell[-WINDOW:], there, limit)
+    return said
+
+
+_CHANCES = {f"p{limit}": limit for limit in LIMITS}
+
+
+def _rows(panel: Panel, day: date, said: dict[str, np.ndarray], inputs: np.ndarray) -> pd.DataFrame:
+    """Return what was said ``[stations, 7]`` as rows, one a station and lead, of stations with a forecast."""
+    spine = pd.MultiIndex.from_product([panel.stations, LEADS], names=["station", "lead"]).to_frame(index=False)
+    targets = [day + timedelta(days=lead - 1) for lead in LEADS] * len(panel.stations)
+    taken, named = inputs.reshape(-1, inputs.shape[-1]), zip(spine["station"], targets, spine["lead"], strict=True)
+    rows = spine.assign(
+        forecast=["/".join(map(str, parts)) for parts in named],
+        day=[midnight(target) for target in targets],
+        input_hash=[hashlib.sha256(row.tobytes()).hexdigest()[:12] for row in taken],
+        **{name: values.ravel() for name, values in said.items()},
+    )
+    return rows[rows["pm25"].notna()].reset_index(drop=True)
