@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ HOME = "/almanac"  # where the embedded store's volume is mounted
 LOCKS = "/tmp/almanac-locks"  # noqa: S108 - not on the volume: a file held open there would stop its reload
 STORE = ("numpy", "pandas", "pyarrow", "filelock", "httpx", "tenacity")
 Stage = Callable[..., dict[str, Any]]
+Work = Callable[[Any], Any]
 
 
 class Service:
@@ -35,6 +36,7 @@ class Service:
         """Read the service's tables of modal.toml."""
         self.app = modal.App(name)
         self.stages: dict[str, Stage] = {}
+        self._workers: dict[str, Work] = {}
         self._on_modal: dict[str, Any] = {}
         self._volume = modal.Volume.from_name(f"almanac-{name.replace('_', '-')}", create_if_missing=True)
         self._machines = timetable().get(name, {})
@@ -52,6 +54,33 @@ class Service:
             return self._on_modal[name]
 
         return decorate
+
+    def worker(self, image: modal.Image) -> Callable[[Work], Any]:
+        """Make a function one that a stage maps over parts, each in a container of its own, without the volume.
+
+        Its table in modal.toml is that of the stage that calls it, ``workers`` how many there may be at once.
+        """
+
+        def decorate(function: Work) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
+            settings = dict(self._machines.get("daily", {}))
+            kept: dict[str, Any] = {
+                name: settings[name] for name in ("memory_gib", "secrets", "retries") if name in settings
+            }
+            most = int(settings.get("workers", 10))
+            self._workers[function.__name__] = function
+            self._on_modal[function.__name__] = self.app.function(image=image, max_containers=most, **_options(kept))(
+                function
+            )
+            return self._on_modal[function.__name__]
+
+        return decorate
+
+    def each(self, worker: str, parts: Sequence[Any]) -> Iterator[Any]:
+        """Yield what the worker makes of each part, as it comes: on Modal with ``.map``, else here, one by one."""
+        if modal.is_local():
+            return map(self._workers[worker], parts)
+        answers: Iterator[Any] = self._on_modal[worker].map(parts, order_outputs=False)
+        return answers
 
     @contextmanager
     def opened(self) -> Iterator[Platform]:
@@ -90,6 +119,11 @@ class Service:
             return str(self.call(stage, **options)["note"])
         except Exception as failure:  # noqa: BLE001 - of any kind, also from another container
             return f"failed: {failure}"
+
+
+def here() -> bool:
+    """Return whether this process is on one's own machine, not in one of Modal's containers."""
+    return modal.is_local()
 
 
 def image(*packages: str) -> modal.Image:

@@ -9,7 +9,7 @@ On Modal:  modal run -m functions.air_quality::daily; modal deploy -m functions.
 
 from typing import Any
 
-from functions._modal import Service, image
+from functions._modal import Service, here, image
 
 service = Service("air_quality")
 app = service.app
@@ -103,22 +103,37 @@ def backtest(  # noqa: PLR0913 - the options of the command
         ).to_dict()
 
 
+@service.worker(serving)
+def ask(part: dict[str, Any]) -> dict[str, Any]:
+    """Fetch what is new of some stations, apart from the store: a part of ``daily`` when there are many."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from shared.connect import open_platform
+    from shared.systems.air_quality.parcels import worked
+
+    with TemporaryDirectory() as folder:
+        return worked(open_platform(home=Path(folder)), part)
+
+
 @service.stage(serving)
-def daily(day: str = "", until: str = "") -> dict[str, Any]:
+def daily(day: str = "", until: str = "", part: int = 0) -> dict[str, Any]:
     """Fetch what is new, late or revised, forecast seven days, score, alert; retrain when that is due.
 
-    Does every date due up to --until (today), or --day alone.
+    Does every date due up to --until (today), or --day alone. Of many stations each --part is fetched in a container
+    of its own (on Modal 200 unless told); 0 here: all at once.
     """
     from dataclasses import replace
+    from functools import partial
 
     from shared.runs import Report, Run, run_stage
-    from shared.systems.air_quality import inference, monitoring, sources
+    from shared.systems.air_quality import inference, monitoring, parcels
 
     with service.opened() as platform:
 
         def one_day(run: Run) -> Report:
             model = inference.serving(platform, run)
-            fetched = sources.fetch(platform, run)
+            fetched = parcels.fetch(platform, run, partial(service.each, "ask"), part or (0 if here() else 200))
             rows = fetched.rows + inference.predict(platform, run, model)
             report = monitoring.score(platform, run, model)
             notes = [*fetched.notes, report.note]
@@ -135,9 +150,8 @@ def publish(to: str, day: str = "") -> dict[str, Any]:
     """Write the forecasts and the hindcast as a page that any static host can serve, into the folder --to."""
     from pathlib import Path
 
-    from shared.systems.air_quality.publishing import publish
-
     from shared.runs import run_stage
+    from shared.systems.air_quality.publishing import publish
 
     with service.opened() as platform:
         return run_stage(

@@ -16,7 +16,7 @@ from shared.pages import pieces
 from shared.pages.pieces import Tile
 from shared.pages.words import UNKNOWN, ago, between, percent, sentence, sentence_case
 from shared.systems.air_quality.scores import covered, errors
-from shared.systems.air_quality.showing import coverages, horizon, rmses
+from shared.systems.air_quality.showing import NAMES, coverages, horizon, rmses
 from shared.systems.air_quality.tables import BASELINES, LIMITS
 from shared.systems.air_quality.units import CLASSES, class_of, published_aqi
 
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
     from shared.systems.air_quality.showing import Freshness, Outlook
     from shared.systems.air_quality.units import AqiClass
 
-NAMES = {
-    "persistence": "Persistence",
-    "damped": "Damped persistence",
-    "climatology": "Climatology",
-    "recursive": "Three lags, step by step",
-    "ridge": "Ridge regression",
-    "cams": "CAMS",
-}
 MEANS = {
     "persistence": "as on the last day",
     "damped": "the usual for the date, and a part of the last day's deviation from it",

@@ -23,7 +23,7 @@ Row = TypeVar("Row", tuple[date, float], tuple[date, float, float])
 
 @dataclass(frozen=True)
 class Axes:
-    """Days from the first to the last, and values from 0 to ``top`` in ``unit``; the size in px scales with the page."""
+    """Days from the first to the last, and values from 0 to ``top`` in ``unit``; the size, in px, scales along."""
 
     first: date
     last: date
@@ -44,11 +44,11 @@ class Axes:
 
 
 def level(axes: Axes, low: float, high: float, colour: str, name: str) -> Markup:
-    """Return values from ``low`` to ``high`` as a strip in a colour of its own, with its name; nothing above the top."""
+    """Return values from ``low`` to ``high`` as a strip in its own colour, with its name; nothing beyond the top."""
     if low >= axes.top:
         return Markup("")
     top, bottom = axes.y(high), axes.y(low)
-    label = Markup('<text class="level-name" x="{}" y="{:.1f}">{}</text>').format(LEFT + 6, top + 14, name)
+    label = Markup('<text class="level-name" x="{}" y="{:.1f}">{}</text>').format(LEFT + 6, top + 4, name)
     strip = Markup('<rect class="level" x="{}" y="{:.1f}" width="{}" height="{:.1f}" fill="{}"/>{}')
     width = axes.width - LEFT - RIGHT
     return strip.format(LEFT, top, width, bottom - top, colour, label if bottom - top > 18 else "")
@@ -70,14 +70,16 @@ def line(axes: Axes, rows: Iterable[tuple[date, float]], kind: str) -> Markup:
     return Markup('<path class="{}" d="{}"/>').format(kind, "".join(parts))
 
 
-def dots(axes: Axes, rows: Iterable[tuple[date, float]], kind: str) -> Markup:
-    """Return (day, value) as dots, each with its value for who points at it."""
-    one = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"><title>{}: {:.1f} {}</title></circle>')
-    return Markup("").join(one.format(kind, axes.x(day), axes.y(value), day, value, axes.unit) for day, value in rows)
+def dots(axes: Axes, rows: Iterable[tuple[date, float]], kind: str, size: float = 4) -> Markup:
+    """Return (day, value) as dots of a radius in px, each with its value for who points at it."""
+    one = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}: {:.1f} {}</title></circle>')
+    return Markup("").join(
+        one.format(kind, axes.x(day), axes.y(value), size, day, value, axes.unit) for day, value in rows
+    )
 
 
 def picture(axes: Axes, name: str, title: str, about: str, layers: Iterable[Markup]) -> Markup:
-    """Return the layers over their axes; ``name`` is unique on the page, title and description are for who cannot see."""
+    """Return the layers over their axes; ``name`` is unique on the page, title and description are for readers."""
     head = Markup('<title id="{0}-title">{1}</title><desc id="{0}-about">{2}</desc>').format(name, title, about)
     svg = Markup('<svg viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-about">{}{}{}</svg>')
     drawn = Markup("").join(layers)

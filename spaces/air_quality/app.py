@@ -115,7 +115,7 @@ def skill(station: object, whose: object) -> list[Any]:
     place = showing.place(platform, station)
     rows = judged_rows(platform, champion(platform, MODEL), "" if whose == ALL else place["station"])
     found = showing.skills(rows)
-    charts = air_charts.skill_chart(found, air.NAMES), air_charts.coverage_chart(showing.coverages(rows))
+    charts = air_charts.skill_chart(found, showing.NAMES), air_charts.coverage_chart(showing.coverages(rows))
     said = air.verdict(rows, found, "all stations" if whose == ALL else str(place["name"]))
     return [said, *charts, air.errors_by_lead(rows)]
 

@@ -13,7 +13,7 @@ from functions._modal import timetable
 from shared.runs import GPU_USD_S
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {"cron", "timezone", "gpu", "cpu", "memory_gib", "hours", "retries", "secrets", "world"}
+SETTINGS = {"cron", "timezone", "gpu", "cpu", "memory_gib", "hours", "retries", "secrets", "world", "workers"}
 STAGES = [(system, stage, settings) for system, stages in timetable().items() for stage, settings in stages.items()]
 
 

@@ -20,6 +20,9 @@ import pytest
 
 from shared.connect import open_platform
 from shared.runs import RUNS, Report, run_stage
+from shared.systems.air_quality import tables as air
+from shared.systems.air_quality.sources import fetch
+from shared.systems.air_quality.tables import PREDICTIONS as FORECASTS
 from shared.systems.iris.tables import PREDICTIONS
 from shared.systems.wine import sources, synthesis
 from shared.systems.wine.tables import MEASURES, SAMPLES
@@ -141,3 +144,28 @@ def test_wine_deploys_and_a_day_takes_less_than_ten_seconds_and_brings_the_wines
 
 def the_wines_of(platform, run):
     return Report(rows=sources.open_reserve(platform, run, "uci") + synthesis.fetch(platform, run, "uci"))
+
+
+def test_air_quality_asks_for_its_stations_in_containers_of_their_own_and_finds_what_it_finds_here(
+    engine, tmp_path, monkeypatch
+):
+    stages = "functions.air_quality"
+    modal(engine, "deploy", "-m", stages)
+    for name, lat, lon in (("delft", "52.01", "4.36"), ("gouda", "52.01", "4.71"), ("lisse", "52.26", "4.56")):
+        words = ("--station", name, "--lat", lat, "--lon", lon, "--feed", f"geo:{lat};{lon}", "--day", "2026-10-01")
+        modal(engine, "run", "-m", f"{stages}::add", *words)
+    modal(engine, "run", "-m", f"{stages}::backfill", "--day", "2026-10-01", "--days", "400")
+    modal(engine, "run", "-m", f"{stages}::train", "--day", "2026-10-01")
+    said = modal(engine, "run", "-m", f"{stages}::daily", "--day", "2026-10-02", "--part", "2")
+    there = volume(engine, tmp_path, monkeypatch, "air-quality")
+    assert len(there.features.read(FORECASTS)) == 3 * 7, said
+
+    monkeypatch.setenv("ALMANAC_HOME", str(tmp_path / "here"))
+    here, october = open_platform(), datetime(2026, 9, 25, tzinfo=UTC)
+    here.features.write(air.STATIONS, there.features.read(air.STATIONS))
+    for table in (air.OBSERVATIONS, air.WEATHER, air.CAMS):
+        here.features.write(table, there.features.read(table, until=datetime(2026, 10, 1, tzinfo=UTC)))
+    run_stage(here, "air_quality.daily", lambda run: Report(rows=fetch(here, run).rows), day="2026-10-02")
+    for table in (air.READINGS, air.OBSERVATIONS, air.WEATHER, air.CAMS):
+        mine, theirs = (one.features.read(table, since=october) for one in (here, there))
+        pd.testing.assert_frame_equal(*(rows.sort_values([*table.key], ignore_index=True) for rows in (mine, theirs)))

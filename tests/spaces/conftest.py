@@ -19,6 +19,9 @@ from shared.connect import open_platform
 from shared.errors import SourceError
 from shared.runs import run_stage
 from shared.steps.promotion import Verdict, record
+from shared.systems.air_quality import model as dust
+from shared.systems.air_quality.stations import ROTTERDAM, Place, add
+from shared.systems.air_quality.training import train as learn_dust
 from shared.systems.wine.model import Plan
 from shared.systems.wine.training import train
 
@@ -70,13 +73,14 @@ def serve():
 
 @pytest.fixture(scope="session")
 def filled_home(_iris_once, tmp_path_factory):
-    """A store with iris and wine until 2026-10-20, and text in it that came from outside with bad intent."""
+    """A store with all systems until 2026-10-20, and text in it that came from outside with bad intent."""
     home = tmp_path_factory.mktemp("filled") / "home"
     shutil.copytree(_iris_once, home)
     platform = open_platform(world="demo", home=home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ALMANAC_HOME", str(home))
         _fill_with_wine(platform)
+        _fill_with_dust(platform)
     verdict, day = Verdict("waits", HOSTILE, {}), date(2026, 10, 20)
     model = platform.models.load("iris", 1)
     record(platform, model, verdict, day=day, decided_at=datetime.now(UTC), run_id="")
@@ -95,6 +99,19 @@ def _fill_with_wine(platform):
     stages["backfill"](day="2026-10-01")
     plan = Plan(folds=2, inner_folds=2, repeats=1, families=("extra_trees", "support_vectors"))
     run_stage(platform, "wine.train", lambda run: train(platform, run, "uci", plan), day="2026-10-01")
+    stages["daily"](until="2026-10-20")
+
+
+def _fill_with_dust(platform):
+    """Three stations of the demo world, one of them hostile, a forecaster learned in seconds, and twenty days."""
+    stages = importlib.import_module("functions.air_quality").service.stages
+    for place in (ROTTERDAM, Place("Kraków", 50.06, 19.95), Place(HOSTILE, 40.42, -3.7)):
+        run_stage(platform, "air_quality.add", lambda run, place=place: add(platform, run, place), day="2026-10-01")
+    stages["backfill"](days=300, day="2026-10-01")
+    plan = dust.Plan(years=1, trees=40)
+    run_stage(platform, "air_quality.train", lambda run: learn_dust(platform, run, plan), day="2026-10-01")
+    model, served = platform.models.load("air_quality", 1), Verdict("promoted", "for the pages", {})
+    record(platform, model, served, day=date(2026, 10, 1), decided_at=datetime.now(UTC), run_id="")
     stages["daily"](until="2026-10-20")
 
 

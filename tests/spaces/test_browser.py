@@ -3,9 +3,17 @@
 import os
 import re
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+
+from shared.connect import open_platform
+from shared.runs import run_stage
+from shared.systems.air_quality.features import FEATURES
+from shared.systems.air_quality.publishing import publish
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +29,7 @@ TALLEST = {1280: 2600, 390: 4600}  # px: beyond that nobody scrolls
 MEASURES = ("Sepal length", "Sepal width", "Petal length", "Petal width")
 FILLED = {
     "": "Newest date",
+    "air_quality": "Answered by",
     "iris": "Answered by",
     "iris_monitor": "Latest predictions",
     "wine": "Answered by",
@@ -272,6 +281,105 @@ def test_the_wine_monitor_shows_one_track_or_the_other_and_says_what_it_means(vi
     expect(page.get_by_role("heading", name=re.compile(r"version 1$"))).to_be_visible()
     page.get_by_role("tab", name="Versions").click()
     expect(text(page, "Which version serves, and why")).to_be_visible()
+
+
+def choose(page, typed):
+    """Type part of a city's name and take the first that fits."""
+    page.get_by_label("City").first.fill(typed)
+    page.get_by_label("City").first.press("Enter")
+
+
+def test_another_city_brings_its_own_forecast_hindcast_and_skill(visit, filled):
+    page = visit(filled.url + "air_quality")
+    expect(page.locator(".al-tile:visible")).to_have_count(4)
+    choose(page, "Krak")
+    expect(text(page, "No station is asked here: CAMS says the past.")).to_be_visible()
+    choose(page, "rott")
+    expect(text(page, "Last reading of the station: 2026-10-20")).to_be_visible()
+    expect(page.locator("table").filter(has_text="Above 25 µg/m³").locator("tbody tr")).to_have_count(7)
+    page.get_by_role("tab", name="How good?").click()
+    expect(page.get_by_text(re.compile("Rotterdam-Zuid.*damped persistence|forecast of Rotterdam"))).to_be_visible()
+    expect(page.locator("table:visible").locator("tbody tr")).to_have_count(7)
+    page.get_by_label("All stations").click()
+    expect(page.get_by_text(re.compile("all stations.*damped persistence|forecast of all stations"))).to_be_visible()
+
+
+def test_a_hindcast_is_of_the_lead_and_the_period_that_were_chosen(visit, filled):
+    page = visit(filled.url + "air_quality")
+    choose(page, "Krak")
+    page.get_by_role("tab", name="Hindcast").click()
+    expect(text(page, "30 days, forecast on the day itself")).to_be_visible()
+    assert period(page) == ("2026-09-20", "2026-10-19")
+    page.get_by_label("7", exact=True).click()
+    expect(text(page, "24 days, forecast 6 days before")).to_be_visible()
+    show(page, "2026-10-05", "2026-10-09")
+    expect(text(page, "5 days, forecast 6 days before")).to_be_visible()
+    show(page, "soon", "2026-10-09")
+    expect(text(page, "'soon' is not a date")).to_be_visible()
+    page.get_by_role("button", name="Last 30 days").click()
+    expect(text(page, "24 days, forecast 6 days before")).to_be_visible()
+    expect(text(page, "'soon' is not a date")).to_be_hidden()
+
+
+def test_all_features_alerts_and_runs_have_their_place(visit, filled):
+    page = visit(filled.url + "air_quality")
+    page.get_by_role("tab", name="What matters").click()
+    expect(page.locator(".js-plotly-plot:visible .ytick")).to_have_count(len(FEATURES))
+    page.get_by_role("tab", name="Alerts and runs").click()
+    expect(text(page, "Latest runs")).to_be_visible()
+    expect(page.get_by_text(re.compile("Latest alerts")).first).to_be_visible()
+
+
+def test_a_forecast_can_be_saved_as_csv(visit, filled):
+    page = visit(filled.url + "air_quality")
+    choose(page, "Krak")
+    expect(text(page, "No station is asked here")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save this forecast (CSV)").click()
+    assert saved.value.suggested_filename == "forecast-krakow-2026-10-20.csv"
+    assert saved.value.path().read_text().splitlines()[1].startswith("krakow,2026-10-20,1,")
+
+
+def test_a_city_with_markup_in_its_name_is_shown_and_never_run(visit, filled):
+    page = visit(filled.url + "air_quality")
+    choose(page, "<img")
+    page.get_by_role("tab", name="How good?").click()
+    expect(page.get_by_text("onerror='window.hacked=1'").last).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.fixture(scope="module")
+def published(filled_home, tmp_path_factory):
+    """The static page of the filled store, served as any static host would."""
+    folder = tmp_path_factory.mktemp("published")
+    platform = open_platform(world="demo", home=filled_home)
+    run_stage(platform, "air_quality.publish", lambda run: publish(platform, run, folder), day="2026-10-20")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_static_page_leads_to_a_station_with_both_pictures(viewport, visit, published):
+    page = visit(published, viewport)
+    expect(text(page, "Simulated data.")).to_be_visible()
+    page.get_by_role("link", name="Kraków").click()
+    for name in ("Fine dust in Kraków", "Said on the day itself, and observed"):
+        drawn = page.get_by_role("img", name=name)
+        expect(drawn).to_be_visible()
+        assert drawn.bounding_box()["height"] > 100
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+def test_the_static_page_shows_a_hostile_name_and_never_runs_it(visit, published):
+    page = visit(published)
+    page.get_by_role("link", name=re.compile("onerror")).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=x onerror='window.hacked=1'><script>")
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img, script").count() == 0
 
 
 def test_the_period_stays_when_the_track_changes(visit, filled):

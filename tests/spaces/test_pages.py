@@ -13,7 +13,8 @@ from mcp.client.streamable_http import streamable_http_client
 
 pytestmark = pytest.mark.slow
 
-QUESTIONS = {"iris_predict", "iris_monitor", "wine_predict", "wine_monitor"}
+DUST = {f"air_quality_{name}" for name in ("stations", "forecast", "hindcast", "skill")}
+QUESTIONS = {"iris_predict", "iris_monitor", "wine_predict", "wine_monitor"} | DUST
 SETOSA = {"sepal_length": 5.0, "sepal_width": 3.4, "petal_length": 1.5, "petal_width": 0.2}
 
 
@@ -57,6 +58,10 @@ def grade(client, **changes):
 
 def wine_monitor(client, track="", since="", until=""):
     return client.predict(track=track, since=since, until=until, api_name="/wine_monitor")
+
+
+def dust(client, name, **asked):
+    return client.predict(**asked, api_name=f"/{name}")
 
 
 def tool(url, name, **arguments):
@@ -147,6 +152,9 @@ def test_an_empty_store_says_what_to_run(empty_client):
         grade(empty_client)
     with pytest.raises(AppError, match="no wine was predicted yet; run `almanac day`"):
         wine_monitor(empty_client)
+    for name in sorted(DUST):
+        with pytest.raises(AppError, match="no station is known yet; run `almanac run air_quality backfill`"):
+            dust(empty_client, name, **({} if name.endswith("stations") else {"station": "rotterdam-zuid"}))
 
 
 def test_programs_see_the_questions_and_none_of_the_machinery(filled):
@@ -262,3 +270,70 @@ def test_an_assistant_finds_the_units_of_a_wine_and_can_use_the_tool(filled):
     assert all("g/L" in told[name]["description"] for name in ("fixed_acidity", "chlorides", "sulphates"))
     assert not failed
     assert "'grade': " in text
+
+
+def test_the_stations_are_listed_with_the_names_to_ask_for(client):
+    named = {row["station"]: row for row in dust(client, "air_quality_stations")}
+    assert (named["rotterdam-zuid"]["feed"], named["krakow"]["feed"]) == ("@5284", None)
+    assert (named["krakow"]["name"], named["krakow"]["country"]) == ("Kraków", "PL")
+
+
+@pytest.mark.parametrize("station", ["rotterdam-zuid", "Rotterdam-Zuid", "krakow", "Kraków"])
+def test_a_forecast_has_seven_days_in_both_units_and_says_how_sure_it_is(client, station):
+    said = dust(client, "air_quality_forecast", station=station)
+    assert (said["made_on"], said["simulated"], len(said["days"]), len(said["observed"])) == ("2026-10-20", True, 7, 14)
+    assert [day["day"] for day in said["days"]] == [f"2026-10-{number}" for number in range(20, 27)]
+    for day in said["days"]:
+        assert 0 <= day["low"] <= day["pm25"] <= day["high"]
+        assert day["class"] in ("Good", "Moderate", "Unhealthy for sensitive groups", "Unhealthy")
+        assert (
+            1 >= day["probability"]["above_15"] >= day["probability"]["above_25"] >= day["probability"]["above_35"] >= 0
+        )
+    assert said["model"] == {"name": "air_quality", "version": 1}
+    json.dumps(said, allow_nan=False)
+
+
+def test_a_hindcast_gives_what_was_said_beside_what_was_observed(client):
+    said = dust(client, "air_quality_hindcast", station="krakow", lead=3, since="2026-09-20", until="2026-10-19")
+    assert (said["station"], said["lead"], len(said["days"])) == ("krakow", 3, 28)  # of two days it was neither
+    assert {day["live"] for day in said["days"]} == {True, False}
+    assert 0 < said["mean_error"] <= said["rmse"]
+    assert 0 <= said["coverage"]["value"] <= 1
+    json.dumps(said, allow_nan=False)
+
+
+def test_a_period_without_forecasts_has_no_figures_rather_than_wrong_ones(client):
+    said = dust(client, "air_quality_hindcast", station="krakow", since="2020-01-01", until="2020-01-31")
+    assert (said["days"], said["rmse"], said["mean_error"], said["coverage"]["value"]) == ([], None, None, None)
+
+
+@pytest.mark.parametrize("station", ["krakow", ""])
+def test_skill_is_told_by_lead_against_every_baseline(client, station):
+    said = dust(client, "air_quality_skill", station=station)
+    assert said["station"] == (station or "*")
+    assert [row["lead"] for row in said["rmse"]] == [*range(1, 8)]
+    assert {row["baseline"] for row in said["skill"]} >= {"persistence", "damped", "climatology", "recursive", "ridge"}
+    assert all(row["value"] <= 1 for row in said["skill"])
+    assert len(said["coverage"]["by_lead"]) == 7
+    json.dumps(said, allow_nan=False)
+
+
+@pytest.mark.parametrize("station", ["atlantis", "<img src=x>", "x" * 10_000, "", None, 7, ["krakow"], {"a": 1}, True])
+def test_what_is_no_station_is_refused_in_words(client, station):
+    with pytest.raises(AppError, match="there is no station|say which station") as refused:
+        dust(client, "air_quality_forecast", station=station)
+    assert len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize("lead", [0, 8, 99, -1, 1.5, "three", "", None, True, [1], 10**400, "<script>"])
+def test_what_is_no_lead_is_refused_in_words(client, lead):
+    with pytest.raises(AppError, match="lead must be a whole number of days from 1 to 7; got "):
+        dust(client, "air_quality_hindcast", station="krakow", lead=lead)
+
+
+def test_an_assistant_finds_the_units_of_dust_and_can_use_the_tool(filled):
+    tools, failed, text = tool(filled.url, "air_quality_forecast", station="krakow")
+    assert "µg/m³" in tools["air_quality_forecast"].description
+    assert "rotterdam-zuid" in tools["air_quality_forecast"].inputSchema["properties"]["station"]["description"]
+    assert not failed
+    assert "'us_aqi': " in text

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from shared.systems.air_quality.blend import MEMBERS, WINDOW, exceedance, fit_bl
 from shared.systems.air_quality.history import read_history, read_weather
 from shared.systems.air_quality.model import Plan, fit, say
 from shared.systems.air_quality.panel import Panel, panel_from_files, panel_of
-from shared.systems.air_quality.scores import by_lead, rows_of, totals
+from shared.systems.air_quality.scores import by_lead, totals
 from shared.systems.air_quality.tables import BASELINES, LEADS, LIMITS
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ log = logging.getLogger("almanac")
 
 FITS_AT_ONCE = 2  # each on one core: OpenMP's threads wait busily, which on shared cores takes 30 times as long
 WEIGHED_DAYS = 730  # over which members are compared
-WARM_DAYS, FEWEST_DAYS = 365, 120  # before the days that are judged: for weights and intervals; for a first fit
+WARM_DAYS, FEWEST_DAYS = 365, 120  # before the days that are judged: for weights and intervals; of a backtest
+LEARNED_DAYS = 300  # before the days that are judged, at least, where there are twice as many
 
 
 @dataclass(frozen=True)
@@ -136,13 +137,15 @@ def _by_target(into: np.ndarray, said: np.ndarray, origins: np.ndarray) -> None:
 
 
 def backtest(panel: Panel, days: int, plan: Plan) -> Report:
-    """Return how forecasts of the last ``days`` days would have done, fitted anew each month; of a short history half.
+    """Return how forecasts of the last ``days`` days would have done, fitted anew each month.
+
+    Of a short history fewer: something must be left to learn from before them.
 
     Raises:
         NotYetError: the history is too short to learn from and to judge on.
     """
     length = last_observed(panel) + 1
-    first = max(length - days, length // 2)
+    first = max(length - days, min(LEARNED_DAYS, length // 2))
     warm = max(first - WARM_DAYS, FEWEST_DAYS // 2, length // 4)
     if length < FEWEST_DAYS:
         raise NotYetError(f"a backtest takes {FEWEST_DAYS} days of fine dust at least; there are {length}")
@@ -158,6 +161,23 @@ def backtest(panel: Panel, days: int, plan: Plan) -> Report:
         note=f"{panel.days[first].date()} to {panel.days[length - 1].date()}; RMSE in µg/m³; {_weather(panel, first)}",
         table=by_lead(rows),
     )
+
+
+def rows_of(rolled: Rolled, said: Forecasts, first: int) -> pd.DataFrame:
+    """Return what was said of days from number ``first`` on, and what was; one row a station, day and lead."""
+    panel = rolled.panel
+    shape = said.pm25[:, first:].shape
+    days = np.broadcast_to(panel.days[first:].to_numpy()[None, :, None], shape)
+    frame: dict[str, Any] = {
+        "station": np.repeat(np.array(panel.stations, dtype=object), shape[1] * shape[2]),
+        "day": days.ravel(),
+        "lead": np.broadcast_to(np.array(LEADS), shape).ravel(),
+        "observed": rolled.truth[:, first:].ravel(),
+    }
+    frame |= {name: getattr(said, name)[:, first:].ravel() for name in ("pm25", "low", "high")}
+    frame |= {name: values[:, first:].ravel() for name, values in rolled.baselines.items()}
+    rows = pd.DataFrame(frame)
+    return rows[rows["pm25"].notna()].assign(day=lambda kept: kept["day"].dt.tz_localize("UTC")).reset_index(drop=True)
 
 
 def last_observed(panel: Panel) -> int:

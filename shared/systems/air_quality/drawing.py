@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from shared.steps.svg import Axes, band, dots, level, line, picture
 from shared.systems.air_quality.scores import covered
-from shared.systems.air_quality.showing import horizon, rmses
+from shared.systems.air_quality.showing import NAMES, horizon, rmses
 from shared.systems.air_quality.tables import BASELINES, LIMITS
 from shared.systems.air_quality.units import CLASSES, class_of, published_aqi
 
@@ -41,7 +41,8 @@ STYLE = Markup("""
 :root { color-scheme: light dark; --ink: #1e293b; --soft: #526071; --page: #fff; --rule: #d5dae1; --blue: #0072b2; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8edf4; --soft: #aab6c5; --page: #0b0f19; --rule: #333e4f; --blue: #56b4e9; } }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+body { margin: 0; background: var(--page); color: var(--ink); 
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 860px; margin: 0 auto; padding: 16px; }
 h1 { font-size: 1.7rem; margin: 12px 0 0; } h2 { font-size: 1.15rem; margin: 28px 0 4px; }
 h1, td { overflow-wrap: anywhere; }
@@ -51,24 +52,18 @@ p { margin: 4px 0; } .soft { color: var(--soft); font-size: 0.9rem; } a { color:
   border: 1px solid #767676; margin-right: 0.4em; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--rule);
-  font-variant-numeric: tabular-nums; } th { font-weight: 600; vertical-align: bottom; } th, .tight td { white-space: nowrap; }
+  font-variant-numeric: tabular-nums; } th { font-weight: 600; vertical-align: bottom; }
+.tight td { white-space: nowrap; } .tight td:first-child { white-space: normal; min-width: 7em; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--soft); font-size: 12px; }
 .level { fill-opacity: 0.2; } .grid { stroke: var(--soft); stroke-opacity: 0.2; }
 .expected, .said, .then { fill: none; stroke: var(--blue); stroke-width: 2.5; } .then { stroke-dasharray: 5 3; }
 .range { fill: var(--blue); fill-opacity: 0.25; } .was { fill: none; stroke: var(--soft); stroke-width: 1.2; }
 .own, .part, .filled { stroke: var(--ink); stroke-width: 1.5; fill: var(--ink); }
-.filled { fill: var(--page); } .part { fill: var(--soft); stroke-dasharray: 2 1; }
-.dot { fill: var(--ink); }
+.filled { fill: var(--page); } .part { fill: #808080; }
+.dot { fill: var(--blue); } .level-name { dominant-baseline: hanging; }
+@media (max-width: 600px) { svg text { font-size: 21px; } }
 """)
 MARKS = {"history": "own", "station": "own", "station_cams": "part", "cams": "filled"}
-NAMES = {
-    "persistence": "Persistence",
-    "damped": "Damped persistence",
-    "climatology": "Climatology",
-    "recursive": "Three lags",
-    "ridge": "Ridge",
-    "cams": "CAMS",
-}
 
 
 def page(title: str, body: Markup, world: str) -> str:
@@ -107,32 +102,33 @@ def index(looks: Mapping[str, Outlook], links: Mapping[str, str], rows: pd.DataF
         }
         for name, look in sorted(looks.items(), key=lambda item: str(item[1].place["name"]).casefold())
     ]
-    parts = [Markup('<p class="soft">Daily means of PM2.5 in µg/m³.</p>'), table(listed), saved()]
+    parts = [Markup('<p class="soft">Daily means of PM2.5 in µg/m³.</p>'), table(listed, "tight"), saved()]
     return Markup("\n").join([*parts, Markup("<h2>How good?</h2>"), skill_words(found, rows), skill_table(rows, found)])
 
 
 def skill_words(found: pd.DataFrame, rows: pd.DataFrame) -> Markup:
     """Return up to which day the forecasts surely beat damped persistence, and of how many that is said."""
     far, days = horizon(found), rows["day"].nunique()
-    told = {None: "There are too few days to tell whether the forecast is better than damped persistence."}
-    told[0] = "It is not sure that the forecast beats damped persistence, at any lead."
-    said = told.get(
-        far, f"The forecast surely beats damped persistence up to {far} {'day' if far == 1 else 'days'} ahead."
-    )
+    if far is None:
+        said = "There are too few days to tell whether the forecast is better than damped persistence."
+    elif far:
+        said = f"The forecast surely beats damped persistence up to {far} {'day' if far == 1 else 'days'} ahead."
+    else:
+        said = "It is not sure that the forecast beats damped persistence, at any lead."
     live = int(rows["live"].sum())
     counted = f"{days} days: {live} forecasts were really made then, {len(rows) - live} come from a backtest."
     return Markup('<p>{}</p><p class="soft">{}</p>').format(said, counted)
 
 
 def skill_table(rows: pd.DataFrame, found: pd.DataFrame) -> Markup:
-    """Return the root mean square error by lead beside the baselines', and skill with its interval where there is one."""
+    """Return the root mean square error by lead beside the baselines', and skill, with its interval if there is one."""
     sure = found.set_index("lead").to_dict("index")
     shown = [
         {
             "Days ahead": lead,
             "Forecast": f"{row['pm25']:.2f}",
             **{NAMES[name]: f"{row[name]:.2f}" if row[name] == row[name] else "–" for name in BASELINES},
-            "Skill against damped": _skill(sure[lead]),
+            "Skill against damped": _skill({str(name): value for name, value in sure[lead].items()}),
         }
         for lead, row in rmses(rows).to_dict("index").items()
     ]
@@ -149,13 +145,15 @@ def table(rows: Sequence[Mapping[str, object]], kind: str = "") -> Markup:
         Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(value) for value in row.values()))
         for row in rows
     )
-    text = '<div class="wide" tabindex="0"><table class="{}"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    return Markup(text).format(kind, head, body)
+    return Markup(
+        '<div class="wide" tabindex="0"><table class="{}"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(kind, head, body)
 
 
 def saved() -> Markup:
-    """Return links to the forecasts as files, which stand beside every page."""
-    return Markup('<p>All forecasts: <a href="forecast.csv">CSV</a>, <a href="forecast.json">JSON</a></p>')
+    """Return links to what stands beside every page: the forecasts as files."""
+    files = '<p>All forecasts: <a href="index.html">stations</a>, <a href="forecast.csv">CSV</a>, '
+    return Markup(f'{files}<a href="forecast.json">JSON</a></p>')  # noqa: S704 - literals
 
 
 def day_name(moment: pd.Timestamp) -> str:
@@ -200,8 +198,8 @@ def _week(look: Outlook) -> Markup:
             "Expected (µg/m³)": f"{row['pm25']:.1f}",
             "US index": f"{published_aqi(float(row['pm25'])):.0f}",
             "Class": _class(float(row["pm25"])),
-            "90 % interval": f"{row['low']:.1f}–{row['high']:.1f}",
-            **{f"Above {limit}": f"{row[f'p{limit}'] * 100:.0f} %" for limit in LIMITS},
+            "90\u00a0% interval": f"{row['low']:.1f}–{row['high']:.1f}",
+            **{f"Above {limit}": _chance(row[f"p{limit}"]) for limit in LIMITS},
         }
         for row in look.forecast.to_dict("records")
     ]
@@ -222,7 +220,7 @@ def _hindcast(rows: pd.DataFrame) -> Markup:
         *(line(axes, (one for one, is_live in zip(said, live, strict=True) if is_live is kind), name)
           for kind, name in ((False, "then"), (True, "said"))),
         line(axes, was, "was"),
-        dots(axes, was, "own"),
+        dots(axes, was, "own", 2.5),
     ]  # fmt: skip
     return picture(axes, "hindcast", "Said on the day itself, and observed", f"{len(rows)} days, {UNIT}.", layers)
 
@@ -232,13 +230,20 @@ def _hindcast_words(rows: pd.DataFrame) -> Markup:
         return Markup("")
     off = (rows["pm25"] - rows["observed"]).abs().mean()
     said = f"{len(rows)} days as forecast on the day itself: off by {off:.1f} µg/m³ on average; the interval held "
-    said += f"{covered(rows):.0%} of them (promised: 90 %). Solid: really said then; dashed: from a backtest. Dots: observed."
+    said += (
+        f"{covered(rows):.0%} of them (promised: 90\u00a0%). Solid line: really said then; dashed: from a backtest. "
+    )
+    said += "Dots: observed."
     return Markup('<p class="soft">{}</p>').format(said)
 
 
 def _skill(found: Mapping[str, float]) -> str:
     sure = "" if found["low"] != found["low"] else f" ({found['low']:.0%} to {found['high']:.0%})"
     return f"{found['value']:.0%}{sure}"
+
+
+def _chance(share: float) -> str:
+    return "<1\u00a0%" if share < 0.01 else f"{share * 100:.0f}\u00a0%"
 
 
 def _class(pm25: float) -> Markup:

@@ -118,7 +118,8 @@ def _went_in(
 def _past(platform: Platform, kept: Kept, panel: Panel, day: date, as_of: Version | None) -> np.ndarray:
     """Return residuals ``[REPLAYED, stations, 7]`` by target day, of forecasts whose day was over before ``day``.
 
-    Those of the model's backtest, and after it those of what was really said, whichever model said it.
+    Those of the model's backtest, and after it those of what was really said, whichever model said it. After a pause so
+    long that none is of the last months, the newest there are stand in.
     """
     first = day - timedelta(days=REPLAYED)
     since, until = midnight(first), midnight(day)
@@ -132,6 +133,8 @@ def _past(platform: Platform, kept: Kept, panel: Panel, day: date, as_of: Versio
     rows = pd.concat([kept.past, live])
     out = np.full((REPLAYED, len(panel.stations), len(LEADS)), np.nan)
     when = (rows["day"] - pd.Timestamp(since)).dt.days.to_numpy()
+    newest = when[when < REPLAYED].max(initial=0)
+    when += REPLAYED - 1 - newest if newest < REPLAYED - WINDOW else 0
     who = pd.Index(panel.stations).get_indexer(pd.Index(rows["station"]))
     there = (when >= 0) & (when < REPLAYED) & (who >= 0)
     fell = residuals(rows["observed"].to_numpy(float), rows["pm25"].to_numpy(float))

@@ -20,7 +20,7 @@ from shared.systems.air_quality.panel import AHEAD, Panel
 from shared.systems.air_quality.tables import LEADS
 
 LINEAR_STRENGTH = 60.0
-BLINDED = 4  # every so-manieth row is learned once more without weather: one day its service will be down
+BLINDED = 8  # every so-manieth row is learned once more without weather: one day its service will be down
 FARTHEST = 5.0  # spreads from the mean that an input of the linear member may lie
 
 

@@ -6,37 +6,17 @@ rows ``day, station, lead, observed, forecast, low, high, <baselines>`` ──�
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from shared.steps.forecasting import diebold_mariano, paired_difference, rmse, skill
-from shared.systems.air_quality.tables import BASELINES, LEADS
-
-if TYPE_CHECKING:
-    from shared.systems.air_quality.backtest import Forecasts, Rolled
+from shared.systems.air_quality.tables import BASELINES
 
 NAIVE = ("persistence", "damped", "climatology")  # what nobody needs a model for
 ALWAYS = tuple(name for name in BASELINES if name != "cams")  # what can be said of every station
 CLOSEST = "damped"  # the cheap baseline that is hard to beat
-
-
-def rows_of(rolled: Rolled, said: Forecasts, first: int) -> pd.DataFrame:
-    """Return what was said of days from number ``first`` on, and what was; one row a station, day and lead."""
-    panel = rolled.panel
-    shape = said.pm25[:, first:].shape
-    days = np.broadcast_to(panel.days[first:].to_numpy()[None, :, None], shape)
-    frame: dict[str, Any] = {
-        "station": np.repeat(np.array(panel.stations, dtype=object), shape[1] * shape[2]),
-        "day": days.ravel(),
-        "lead": np.broadcast_to(np.array(LEADS), shape).ravel(),
-        "observed": rolled.truth[:, first:].ravel(),
-    }
-    frame |= {name: getattr(said, name)[:, first:].ravel() for name in ("pm25", "low", "high")}
-    frame |= {name: values[:, first:].ravel() for name, values in rolled.baselines.items()}
-    rows = pd.DataFrame(frame)
-    return rows[rows["pm25"].notna()].assign(day=lambda kept: kept["day"].dt.tz_localize("UTC")).reset_index(drop=True)
 
 
 def judged(rows: pd.DataFrame) -> pd.DataFrame:

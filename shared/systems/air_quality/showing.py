@@ -45,6 +45,14 @@ OBSERVED_DAYS = 14  # that are shown before a forecast
 OLDEST_DAYS = 14  # of a forecast that is still shown, behind the newest of any station
 FRESH_DAYS = 30  # in which readings and archived weather are looked for
 MEASURED = ("history", "station", "station_cams")  # origins of a station's own days
+NAMES = {
+    "persistence": "Persistence",
+    "damped": "Damped persistence",
+    "climatology": "Climatology",
+    "recursive": "Three lags",
+    "ridge": "Ridge",
+    "cams": "CAMS",
+}
 _SHOWN = ["station", "day", "lead", "pm25", "low", "high", *(f"p{limit}" for limit in LIMITS), "model_version"]
 _SAID = ["station", "day", "lead", "pm25", "low", "high", *BASELINES]
 
@@ -158,7 +166,8 @@ def newest_outcome(platform: Platform, station: str = "") -> date:
 def skills(rows: pd.DataFrame, names: Sequence[str] = BASELINES, *, sure: bool = True) -> pd.DataFrame:
     """Return ``lead, baseline, value, low, high``: skill against each baseline; bounds of 95 %, nan of too few days.
 
-    Without ``sure`` there are no bounds, which is a hundred times faster. Errors are summed by day first, which changes nothing: whole days are drawn.
+    Without ``sure`` there are no bounds, which is a hundred times faster. Errors are summed by day first, which changes
+    nothing: whole days are drawn.
 
     >>> days = pd.date_range("2026-01-01", periods=70, tz="UTC")
     >>> rows = pd.DataFrame({"station": "a", "day": days, "lead": 1, "observed": 9.0, "pm25": 10.0, "ridge": 11.0})

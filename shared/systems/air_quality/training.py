@@ -20,13 +20,13 @@ from shared.ports import NewModel
 from shared.runs import Report
 from shared.steps import promotion
 from shared.steps.regressors import to_file, xgboost_onnx
-from shared.systems.air_quality.backtest import Rolled, blended, last_observed, month_starts, roll
+from shared.systems.air_quality.backtest import Rolled, blended, last_observed, month_starts, roll, rows_of
 from shared.systems.air_quality.blend import MEMBERS, Blend, fit_blend
 from shared.systems.air_quality.features import FEATURES
 from shared.systems.air_quality.keeping import save
 from shared.systems.air_quality.model import Fitted, Plan, fit
 from shared.systems.air_quality.panel import Panel, panel_of
-from shared.systems.air_quality.scores import NAIVE, by_lead, errors, judged, rows_of, totals
+from shared.systems.air_quality.scores import NAIVE, by_lead, errors, judged, totals
 from shared.systems.air_quality.tables import MODEL, PREDICTIONS
 
 if TYPE_CHECKING:
