@@ -64,7 +64,7 @@ class Service:
         def decorate(function: Work) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
             settings = dict(self._machines.get("daily", {}))
             kept: dict[str, Any] = {
-                name: settings[name] for name in ("memory_gib", "secrets", "retries") if name in settings
+                name: settings[name] for name in ("memory_gib", "secrets", "retries", "world") if name in settings
             }
             most = int(settings.get("workers", 10))
             self._workers[function.__name__] = function
@@ -151,7 +151,7 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "cpu": cpu,
         "memory": int(memory_gib * 1024),
-        "env": {"ALMANAC_MACHINE": json.dumps(machine)},
+        "env": {"ALMANAC_MACHINE": json.dumps(machine), "ALMANAC_WORLD": str(settings.get("world", "demo"))},
     }
     options["timeout"] = int(settings.get("hours", 0.25) * 3600)
     if gpu:

@@ -1,4 +1,4 @@
-"""Air quality: fine dust (PM2.5) of any station, seven days ahead, better than persistence and honest about it.
+"""Air quality: how much fine dust (PM2.5) a station will see, seven days ahead, with how sure that is.
 
     sources ──► features ──► training ──► registry ──► inference ──► monitoring ──► spaces/air_quality, a static page
                    └──► backtest                                        └──► alerts

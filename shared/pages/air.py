@@ -107,20 +107,20 @@ def standing_of(look: Outlook, fresh: Freshness, today: date) -> Markup:
     rest = f" Last observed day: {_when(fresh.observed_day, today)}."
     rest += f" Weather as it was, up to {fresh.archive_day or UNKNOWN}."
     line = Markup('<p class="al-freshness">{}{}{}</p>').format(said, own, rest)
-    return line + Markup("").join(pieces.notice(why, "warning") for why in missing(look, fresh, today))
+    return line + Markup("").join(pieces.notice(why, "warning") for why in missing(look, fresh))
 
 
-def missing(look: Outlook, fresh: Freshness, today: date) -> list[str]:
-    """Return a sentence for each thing that is missing or stands in for another."""
+def missing(look: Outlook, fresh: Freshness) -> list[str]:
+    """Return a sentence for each thing that was missing, or stood in for another, when the forecast was made."""
     stand_ins = int((look.observed["origin"] != "station").sum() - (look.observed["origin"] == "history").sum())
     own, found = isinstance(look.place["feed"], str) or fresh.own_day is not None, []
     if own and stand_ins:
         found.append(
             f"On {stand_ins} of the last {len(look.observed)} days CAMS stood in for readings, wholly or in part"
         )
-    if own and fresh.own_day is not None and (days := (today - fresh.own_day).days) > 2:
-        found.append(f"The station has been silent for {days} days")
-    if fresh.archive_day is None or (today - fresh.archive_day).days > STALE_WEATHER_DAYS:
+    if own and fresh.own_day is not None and (days := (look.made_on - fresh.own_day).days) > 2:
+        found.append(f"The station had been silent for {days} days")
+    if fresh.archive_day is None or (look.made_on - fresh.archive_day).days > STALE_WEATHER_DAYS:
         found.append("The archive of weather is late: forecasts stand in for what it was")
     if fresh.note:
         found.append(f"The last daily run said: {fresh.note}")

@@ -13,7 +13,6 @@ from shared.connect import open_platform
 from shared.errors import UsageError
 from shared.pages import air
 from shared.pages.period import parse_period
-from shared.runs import parse_day
 from shared.steps.promotion import champion
 from shared.systems.air_quality import showing
 from shared.systems.air_quality.blend import COVERAGE
@@ -56,7 +55,7 @@ def air_quality_forecast(station: str = "") -> dict[str, Any]:
     platform = open_platform()
     name = showing.place(platform, station)["station"]
     said = showing.outlooks(platform, name)[name]
-    fresh = showing.freshness(platform, name, parse_day("today", platform.world))
+    fresh = showing.freshness(platform, name, said.made_on)
     return {
         "station": name,
         "name": said.place["name"],
@@ -68,7 +67,7 @@ def air_quality_forecast(station: str = "") -> dict[str, Any]:
             {"day": row["day"].date(), "pm25": row["pm25"], "origin": row["origin"]}
             for row in said.observed.to_dict("records")
         ],
-        "missing": air.missing(said, fresh, parse_day("today", platform.world)),
+        "missing": air.missing(said, fresh),
     }
 
 

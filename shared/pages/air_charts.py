@@ -38,6 +38,8 @@ STAND_INS = {  # how a day came to be: its name, its mark
     ("cams",): ("CAMS's estimate", "circle-open"),
 }
 _BAND = {"line_width": 0, "mode": "lines", "hoverinfo": "skip"}
+DAY_MS = 86_400_000
+_DATES = {"type": "date", "tickformat": "%-d %b"}
 _DUST = {"title": "PM2.5 (µg/m³)"}
 
 
@@ -69,7 +71,8 @@ def hindcast_chart(rows: pd.DataFrame) -> go.Figure:
     was = _whole(rows)
     dots = {"mode": "lines+markers", "marker": {"size": 5, "color": INK}, "line": {"color": INK, "width": 1}}
     figure.add_scatter(x=_dates(was["day"]), y=was["observed"], name="observed", **dots)
-    return _laid(figure, {**_DUST, "rangemode": "tozero"}, height=400)
+    daily = {"dtick": DAY_MS} if len(was) <= 10 else {}  # else plotly writes the same date at several hours
+    return _laid(figure, {**_DUST, "rangemode": "tozero"}, x={**_DATES, **daily}, height=400)
 
 
 def skill_chart(skills: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
@@ -188,7 +191,7 @@ def _laid(
     clear = {"paper_bgcolor": CLEAR, "plot_bgcolor": CLEAR, "modebar_bgcolor": CLEAR, "font_color": INK}
     figure.update_layout(**clear, hovermode="closest")
     lines = {"gridcolor": GRID, "zerolinecolor": GRID, "ticks": "outside", "tickcolor": CLEAR}
-    figure.update_xaxes(**lines, **({"type": "date", "tickformat": "%-d %b"} if x is None else x))
+    figure.update_xaxes(**lines, **(_DATES if x is None else x))
     figure.update_yaxes(**lines, **y)
     return framed(figure, height)
 

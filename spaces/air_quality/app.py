@@ -78,7 +78,7 @@ def forecast(station: object) -> list[Any]:
     said = showing.outlooks(platform, name)[name]
     origin = provenance(platform.models.load(MODEL, int(said.forecast["model_version"].iloc[0])))
     link = air.csv_link(said.forecast, f"forecast-{name}-{said.made_on}", "Save this forecast (CSV)")
-    fresh = air.standing_of(said, showing.freshness(platform, name, today), today)
+    fresh = air.standing_of(said, showing.freshness(platform, name, said.made_on), today)
     return [air.tiles(said, today), air_charts.forecast_chart(said), fresh, air.week(said) + link, origin]
 
 

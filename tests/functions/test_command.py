@@ -51,8 +51,10 @@ def test_a_first_day_does_every_scheduled_system(almanac):
     assert {name: (row["status"], row["figure"]) for name, row in rows.items()} == {
         "iris": ("done", "accuracy"),
         "wine": ("done", "mae"),
+        "air_quality": ("done", "rmse"),
     }
     assert rows["wine"]["value"] < rows["wine"]["baseline"]
+    assert rows["air_quality"]["value"] < rows["air_quality"]["baseline"]
 
 
 def test_a_second_day_of_the_same_date_changes_no_row(almanac, iris):

@@ -22,11 +22,12 @@ from shared.errors import NotYetError, UsageError
 from shared.runs import Report
 from shared.systems.air_quality.baselines import say as say_baselines
 from shared.systems.air_quality.blend import MEMBERS, WINDOW, exceedance, fit_blend, levels_of, residuals, spread
+from shared.systems.air_quality.features import fit_climate
 from shared.systems.air_quality.history import read_history, read_weather
 from shared.systems.air_quality.model import Plan, fit, say
 from shared.systems.air_quality.panel import Panel, panel_from_files, panel_of
 from shared.systems.air_quality.scores import by_lead, totals
-from shared.systems.air_quality.tables import BASELINES, LEADS, LIMITS
+from shared.systems.air_quality.tables import BASELINES, LEADS, LIMITS, WEATHER_MEASURES
 
 if TYPE_CHECKING:
     from shared.ports import Platform
@@ -37,6 +38,7 @@ log = logging.getLogger("almanac")
 FITS_AT_ONCE = 2  # each on one core: OpenMP's threads wait busily, which on shared cores takes 30 times as long
 WEIGHED_DAYS = 730  # over which members are compared
 WARM_DAYS, FEWEST_DAYS = 365, 120  # before the days that are judged: for weights and intervals; of a backtest
+SHIFTED = 0.1  # of correlation
 LEARNED_DAYS = 300  # before the days that are judged, at least, where there are twice as many
 
 
@@ -153,12 +155,13 @@ def backtest(panel: Panel, days: int, plan: Plan) -> Report:
     rolled = roll(panel, [*cuts, *month_starts(panel.days[:length], first)], length - 1, plan)
     rows = rows_of(rolled, blended(rolled), first)
     metrics, baselines = totals(rows)
+    span = f"{panel.days[first].date()} to {panel.days[length - 1].date()}"
     return Report(
         rows=len(rows),
         metrics=metrics,
         baselines=baselines,
         headline="rmse",
-        note=f"{panel.days[first].date()} to {panel.days[length - 1].date()}; RMSE in µg/m³; {_weather(panel, first)}",
+        note="; ".join(filter(None, (span, "RMSE in µg/m³", _weather(panel, first), _shifted(panel)))),
         table=by_lead(rows),
     )
 
@@ -200,6 +203,32 @@ def _weather(panel: Panel, first: int) -> str:
     if told and not panel.perfect:
         return f"weather as it was forecast on {told:.0%} of days"
     return "weather as it was, not as it was forecast: a live forecast does worse"
+
+
+def day_shift(panel: Panel) -> int:
+    """Return the weather of which day goes best with a day's dust: its own (0), the day before (-1) or after (1).
+
+    A feed may close its day at another hour than the weather does, or name it by its end. Wind clears the air, so the
+    right day is the one whose wind goes against the dust the most; another than its own by SHIFTED at least, as wind
+    that cleared the air yesterday still shows.
+    """
+    dust = np.log1p(panel.pm25) - fit_climate(panel, len(panel.days)).usual(panel.days)
+    wind = panel.weather[:, :, 0, WEATHER_MEASURES.index("wind_speed_max")]
+    days = np.arange(1, len(panel.days) - 1)
+    return min((0, -1, 1), key=lambda shift: _together(dust[:, days], wind[:, days + shift]) + SHIFTED * abs(shift))
+
+
+def _together(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the correlation over what both know; 0 when that is little."""
+    known = np.isfinite(one) & np.isfinite(other)
+    return float(np.corrcoef(one[known], other[known])[0, 1]) if known.sum() >= FEWEST_DAYS else 0.0
+
+
+def _shifted(panel: Panel) -> str:
+    """Return what to know of a station whose day is not the weather's, in words."""
+    days = {0: "", -1: "the day before", 1: "the day after"}
+    found = days[day_shift(panel)]
+    return f"dust goes best with the weather of {found}: its day seems shifted, and forecasts see both" if found else ""
 
 
 def panel_for(platform: Platform, run: Run, files: tuple[str, str, str, str], plan: Plan) -> Panel:

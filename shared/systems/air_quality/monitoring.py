@@ -20,6 +20,7 @@ from shared.steps.intervals import interval_coverage
 from shared.systems.air_quality.blend import COVERAGE, residuals
 from shared.systems.air_quality.panel import own_days
 from shared.systems.air_quality.scores import ALWAYS, CLOSEST, errors, judged, totals
+from shared.systems.air_quality.stations import shortened
 from shared.systems.air_quality.tables import (
     ALERTS,
     BASELINES,
@@ -78,7 +79,7 @@ def score(platform: Platform, run: Run, model: ModelVersion) -> Report:
         baselines={"rmse": baselines[CLOSEST]} | {name: baselines[name] for name in ALWAYS} if main else {},
         headline="rmse",
         model=f"{MODEL} v{model.version}",
-        note="; ".join(filter(None, (_told(figures), raised.note))),
+        note="; ".join(filter(None, (_told(figures, model), raised.note))),
     )
 
 
@@ -186,8 +187,14 @@ def _alerts(platform: Platform, run: Run, figures: pd.DataFrame) -> list[Alert]:
     ]
 
 
-def _told(figures: pd.DataFrame) -> str:
-    alarms = figures[figures["alarm"]]
-    named = [f"{row.figure} of {row.station}" for row in alarms.itertuples()]
-    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-    return f"alarm: {', '.join(named[:5])}{more}" if named else ""
+def _told(figures: pd.DataFrame, model: ModelVersion) -> str:
+    """Return the alarms in words, and whether the model has yet to get to know some stations' own values."""
+    told, alarms = [], figures[figures["alarm"]]
+    for name, rows in alarms[alarms["station"] == "*"].groupby("figure"):
+        leads = ", ".join("all together" if lead == 0 else str(lead) for lead in rows["lead"])
+        told.append(f"alarm: {name} at lead {leads}")
+    for name, rows in alarms[alarms["station"] != "*"].groupby("figure"):
+        told.append(f"alarm: {name} of {shortened([*rows['station']])}")
+    if count := int(model.signature.get("stand_in", 0)):
+        told.append(f"of {count} station{'s' * (count > 1)} the model learned from CAMS; it adapts as they speak")
+    return "; ".join(told)

@@ -69,7 +69,7 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Freshness:
-    """What a station's numbers rest on; None where there is nothing of the last FRESH_DAYS days."""
+    """What a station's numbers rest on; None where nothing of late was found."""
 
     read_at: datetime | None
     own_day: date | None
@@ -215,9 +215,9 @@ def horizon(found: pd.DataFrame) -> int | None:
     return int((lows > 0).cumprod().sum())
 
 
-def freshness(platform: Platform, station: str, today: date) -> Freshness:
-    """Return how new what is known of a station is."""
-    since = midnight(today - timedelta(days=FRESH_DAYS))
+def freshness(platform: Platform, station: str, day: date) -> Freshness:
+    """Return how new what is known of a station is, looked for from FRESH_DAYS before a day on."""
+    since = midnight(day - timedelta(days=FRESH_DAYS))
     read = _of(platform.features.read(READINGS, ["station", "read_at"], since=since), station)
     days = _of(platform.features.read(OBSERVATIONS, ["station", "day", "origin"], since=since), station)
     weather = _of(platform.features.read(WEATHER, ["station", "day", "lead", "origin"], since=since), station)

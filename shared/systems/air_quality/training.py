@@ -23,7 +23,7 @@ from shared.steps.regressors import to_file, xgboost_onnx
 from shared.systems.air_quality.backtest import Rolled, blended, last_observed, month_starts, roll, rows_of
 from shared.systems.air_quality.blend import MEMBERS, Blend, fit_blend
 from shared.systems.air_quality.features import FEATURES
-from shared.systems.air_quality.keeping import save
+from shared.systems.air_quality.keeping import MOSTLY, save
 from shared.systems.air_quality.model import Fitted, Plan, fit
 from shared.systems.air_quality.panel import Panel, panel_of
 from shared.systems.air_quality.scores import NAIVE, by_lead, errors, judged, totals
@@ -114,6 +114,7 @@ def _write(folder: Path, run: Run, fitted: Fitted, told: tuple[Panel, Blend, pd.
         signature={
             **{"features": [*FEATURES], "members": [*MEMBERS], "bases": bases, "plan": asdict(plan)},
             **{"rows": int(np.isfinite(panel.pm25).sum()), "importance": fitted.importance},
+            "stand_in": int((panel.own < MOSTLY).sum()),
         },
         code_version=run.code_version,
         run_id=run.run_id,

@@ -92,26 +92,26 @@ def test_days_that_cams_filled_are_marked_apart():
     assert names["measured"] == 5
     assert names["measured in part, filled up by CAMS"] == 4
     assert names["CAMS's estimate"] == 5
-    assert air.missing(look(origins=mixed), FRESH, TODAY) == [
+    assert air.missing(look(origins=mixed), FRESH) == [
         "On 9 of the last 14 days CAMS stood in for readings, wholly or in part"
     ]
 
 
 def test_a_station_in_order_has_nothing_missing():
-    assert air.missing(look(), FRESH, TODAY) == []
-    assert air.missing(look(origins=("history",) * 14), FRESH, TODAY) == []
+    assert air.missing(look(), FRESH) == []
+    assert air.missing(look(origins=("history",) * 14), FRESH) == []
 
 
 def test_a_place_without_a_station_is_not_said_to_miss_readings():
     bare = look(origins=("cams",) * 14, feed=None)
-    assert air.missing(bare, replace(FRESH, read_at=None, own_day=None), TODAY) == []
+    assert air.missing(bare, replace(FRESH, read_at=None, own_day=None)) == []
     assert "CAMS says the past" in air.standing_of(bare, replace(FRESH, own_day=None), TODAY)
 
 
 def test_what_is_silent_late_or_noted_is_said():
     late = Freshness(None, date(2026, 10, 30), date(2026, 11, 9), None, "CAMS is missing: <b>timed out</b>")
-    said = air.missing(look(), late, TODAY)
-    assert said[0] == "The station has been silent for 11 days"
+    said = air.missing(look(), late)
+    assert said[0] == "The station had been silent for 11 days"
     assert said[1].startswith("The archive of weather is late")
     assert "&lt;b&gt;timed out&lt;/b&gt;" in air.standing_of(look(), late, TODAY)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared.systems.air_quality.backtest import Rolled, blended, distributed, month_starts, roll
+from shared.systems.air_quality.backtest import Rolled, blended, day_shift, distributed, month_starts, roll
 from shared.systems.air_quality.blend import FEWEST, MEMBERS
 from shared.systems.air_quality.model import Plan
 from shared.systems.air_quality.tables import BASELINES, LEADS
@@ -156,3 +156,15 @@ def test_a_member_that_is_right_is_followed_at_the_next_cut(panel):
     said = blended(Rolled(panel, [20, 120], members, {})).pm25
     error = np.abs(said / truth - 1)
     assert error[:, 127:].mean() < 0.5 * error[:, 27:120].mean()
+
+
+@pytest.mark.parametrize("shift", [-1, 0, 1])
+def test_a_station_whose_day_goes_with_the_weather_of_another_day_is_found(made_panel, shift):
+    panel = made_panel(days=400, stations=1)
+    wind = panel.weather[:, :, 0, 2]
+    assert day_shift(replace(panel, pm25=np.exp(3 - 0.05 * np.roll(wind, -shift, axis=1)))) == shift
+
+
+def test_without_weather_a_station_keeps_its_day(made_panel):
+    panel = made_panel(days=400, stations=1)
+    assert day_shift(replace(panel, weather=np.full_like(panel.weather, np.nan))) == 0
