@@ -89,7 +89,8 @@ def status(as_json: AsJson = False) -> None:
         return
     if not found["runs"]:
         raise NotYetError("nothing has run yet; start with `almanac day`")
-    errors = [f"{row['system']} {row['stage']}: {row['error']}" for row in found["runs"] if row.pop("error")]
+    failed = [(row, row.pop("error")) for row in found["runs"]]
+    errors = [f"{row['system']} {row['stage']}: {error}" for row, error in failed if error]
     for title, rows in found.items():
         terminal.say_table(title.capitalize(), rows)
         terminal.screen.print()

@@ -13,4 +13,6 @@ measured   measures as a visitor gives them
 plots      charts that fit the page
 flower     an iris, drawn to scale
 tasting    what is said of a wine
+air        what is said of fine dust; air_charts draws it, air_features names what a forecast rests on, and
+           air_calls answers programs
 """

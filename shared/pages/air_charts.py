@@ -131,7 +131,7 @@ def importance_chart(shares: Sequence[tuple[str, str, float]], groups: Sequence[
         texts = {"text": [f"{share:.1%}" for _, share in mine], "textposition": "outside", "cliponaxis": False}
         figure.add_bar(**places, **texts, name=group, marker={"color": colour, "line_width": 0}, hoverinfo="skip")
     y = {"type": "category", "categoryarray": [name for _, name, _ in ordered], "autorange": "reversed"}
-    x = {"title": "share of what the forecast rests on (%)", "tickformat": ".0%", "range": [0, 1.15 * ordered[0][2]]}
+    x = {"title": "share (%)", "tickformat": ".0%", "range": [0, 1.3 * ordered[0][2]]}
     height = 90 + 19 * len(ordered)  # px: a line of text a bar
     return _laid(figure, {**y, "dtick": 1, "showgrid": False}, x=x, height=height).update_layout(bargap=0.25)
 

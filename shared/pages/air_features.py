@@ -30,8 +30,8 @@ _NAMED = {
     "cams_change": (CAMS, "CAMS's change since the last day"),
     **{f"weekday{number}": (DATE, name) for number, name in enumerate(_DAYS)},
 }
-_AIR = {
-    "warmth": "Warmth for the season",
+_AIR = {  # warmth is that beyond the season's
+    "warmth": "Warmth",
     "rain": "Rain",
     "wind": "Wind speed",
     "wind_east": "Wind, east–west",
@@ -39,10 +39,10 @@ _AIR = {
 }
 _MOMENTS = {
     "target": "on the day",
-    "before": "the day before it",
-    "after": "the day after it",
-    "origin": "on the last known day",
-    "change": "change until the day",
+    "before": "the day before",
+    "after": "the day after",
+    "origin": "on the last day",
+    "change": "change since the last day",
     "way": "mean until the day",
 }
 

@@ -138,7 +138,11 @@ def champion(platform: Platform, name: str, *, until: datetime | None = None) ->
         since = later.loc[later["verdict"].isin(SERVING), "day"].min()
         if not pd.isna(since):
             raise NotYetError(f"no version of {name} served then; the first did on {since:%Y-%m-%d}")
-        raise NotYetError(f"no version of {name} serves yet; run `almanac run {name} train`")
+        refused = later[later["verdict"] == "rejected"].tail(1)
+        why = "".join(
+            f": version {row.version} was rejected. {row.reason} With more data" for row in refused.itertuples()
+        )
+        raise NotYetError(f"no version of {name} serves yet{why or ';'} run `almanac run {name} train`")
     return platform.models.load(name, int(serving["version"].iloc[-1]))
 
 

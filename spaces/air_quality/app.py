@@ -170,7 +170,8 @@ with gr.Blocks(title="Air quality", analytics_enabled=False) as demo:
     judgements = [verdict, skills, coverage, by_lead]
     mine = [*forecasts, *hindcasts, *judgements]
     filled = [top, page, station, *mine, groups, weights, alerts, promotions, runs]
-    safe = {"preprocess": False, **quiet}
+    # A choice made while the one before is still being answered is answered after it.
+    safe = {"preprocess": False, "trigger_mode": "always_last", **quiet}
     demo.load(shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)]), None, [notice, *filled], **quiet)
     same = [gr.skip()] * len(mine)
     station.input(shown(choose, same), [station, lead, since, until, whose], [trouble, *mine], **safe)

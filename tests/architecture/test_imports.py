@@ -60,9 +60,13 @@ def test_a_service_file_costs_at_most_20_ms_on_top_of_modal(service):
     assert any(median <= 20 for median in rounds)
 
 
-def test_a_daily_run_predicts_without_any_training_library():
-    code = "import sys, shared.systems.iris.inference, shared.systems.iris.monitoring; print(*sys.modules)"
-    assert {"sklearn", "skl2onnx", "torch", "gradio", "modal", "plotly"}.isdisjoint(fresh(code)[0].split())
+@pytest.mark.parametrize(
+    "modules", ["iris.inference, iris.monitoring", "air_quality.parcels, air_quality.inference, air_quality.monitoring"]
+)
+def test_a_daily_run_predicts_without_any_training_library(modules):
+    imported = ", ".join(f"shared.systems.{module}" for module in modules.split(", "))
+    loaded = fresh(f"import sys, {imported}; print(*sys.modules)")[0].split()
+    assert {"sklearn", "skl2onnx", "xgboost", "torch", "gradio", "modal", "plotly"}.isdisjoint(loaded)
 
 
 def test_the_command_shows_its_help_without_pandas_or_gradio():

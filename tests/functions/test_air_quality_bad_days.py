@@ -87,7 +87,9 @@ def calm(_air_once, tmp_path_factory):
         for day in ("2026-10-21", "2026-10-22"):
             _shows(patch, day)
             STAGES["daily"]()
-        return {table.name: open_platform().features.read(table) for table in (OBSERVATIONS, WEATHER, CAMS, PREDICTIONS)}
+        return {
+            table.name: open_platform().features.read(table) for table in (OBSERVATIONS, WEATHER, CAMS, PREDICTIONS)
+        }
 
 
 def _shows(patch, day):
@@ -134,9 +136,7 @@ SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("error_in_200", 
 
 @pytest.mark.parametrize("kind", ["503", "no_data", *SLOW])
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_day_on_which_one_service_fails_is_done_says_so_and_the_next_day_heals(
-    air, calm, faults, clock, host, kind
-):
+def test_a_day_on_which_one_service_fails_is_done_says_so_and_the_next_day_heals(air, calm, faults, clock, host, kind):
     faults(f"{host}={kind}")
     note = STAGES["daily"]()["note"]
     assert status(air) == [midnight(date(2026, 10, 21)), "done"]
@@ -393,7 +393,18 @@ def test_a_missed_week_ends_as_days_done_in_time_but_for_what_is_not_known_later
     )
     pd.testing.assert_frame_equal(was, then)
     made, expected = late.features.read(PREDICTIONS), in_time[PREDICTIONS.name]
-    same = ["forecast", "station", "day", "lead", "persistence", "damped", "climatology", "ridge", "cams", "model_version"]
+    same = [
+        "forecast",
+        "station",
+        "day",
+        "lead",
+        "persistence",
+        "damped",
+        "climatology",
+        "ridge",
+        "cams",
+        "model_version",
+    ]
     pd.testing.assert_frame_equal(made[same], expected[same])
     both = made["pm25"] / expected["pm25"]
     assert both.between(0.6, 1.6).all() and not both.eq(1).all()  # weather told later: other, but near

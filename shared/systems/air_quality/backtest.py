@@ -243,6 +243,7 @@ def panel_for(platform: Platform, run: Run, files: tuple[str, str, str, str], pl
     if not source and (weather or unit or country):
         raise UsageError("--weather, --unit and --country belong to a --source: name that, too")
     if not source:
-        return panel_of(platform, run.day - timedelta(days=1), int(plan.years * 365.25))
+        panel = panel_of(platform, run.day - timedelta(days=1), int(plan.years * 365.25))
+        return panel.since(int(np.isfinite(panel.pm25).any(axis=0).argmax()))  # days before the first teach nothing
     history = read_history(source, platform.web, unit, run.day)
     return panel_from_files(history, read_weather(weather, platform.web, run.day) if weather else None, country)

@@ -43,24 +43,32 @@ DRIFTED = 0.35  # mean log ratio of truth and forecast beyond which forecasts li
 POLICY = retraining.Policy(oldest_days=30, grown_by=0.25)
 
 
-def outcomes(platform: Platform, until: datetime, days: int = DAYS, model: ModelVersion | None = None) -> pd.DataFrame:
+def outcomes(
+    platform: Platform, until: datetime, days: int = DAYS, model: ModelVersion | None = None, station: str = ""
+) -> pd.DataFrame:
     """Return the forecasts of the ``days`` days before ``until`` whose truth is known, one row a station, day and lead.
 
     Columns ``station, day, lead, observed, pm25, low, high``, the baselines, and ``live``: whether it was really said
-    then. With ``model``, days without a live forecast are filled from its backtest.
+    then. With ``model``, days without a live forecast are filled from its backtest; of one station when it is named.
     """
-    since = until - timedelta(days=days)
-    wanted = ["station", "day", "lead", "pm25", "low", "high", *BASELINES]
-    seen = own_days(
-        platform.features.read(OBSERVATIONS, ["station", "day", "pm25", "origin"], since=since, until=until)
-    )
-    live = platform.features.read(PREDICTIONS, wanted, since=since, until=until)
-    rows = live.merge(seen.rename(columns={"pm25": "observed"}), on=["station", "day"]).assign(live=True)
-    if model is not None:
-        past = pd.read_parquet(model.folder / "past.parquet")
-        past = past[(past["day"] >= since) & (past["day"] < until)].assign(live=False)
-        rows = pd.concat([past, rows]).drop_duplicates(["station", "day", "lead"], keep="last")
-    return rows.dropna(subset=["observed"]).sort_values(["station", "day", "lead"]).reset_index(drop=True)
+    span = {"since": until - timedelta(days=days), "until": until}
+    said = _of(platform.features.read(PREDICTIONS, ["station", "day", "lead", *_SAID], **span), station)
+    seen = own_days(_of(platform.features.read(OBSERVATIONS, ["station", "day", "pm25", "origin"], **span), station))
+    rows = said.merge(seen.rename(columns={"pm25": "observed"}), on=["station", "day"]).assign(live=True)
+    if model is not None:  # of a thousand stations' backtest only one is read
+        chosen = [("station", "==", station)] if station else None
+        past = pd.read_parquet(model.folder / "past.parquet", filters=chosen)
+        past = past[(past["day"] >= span["since"]) & (past["day"] < until)].assign(live=False)
+        both = pd.concat([past, rows] if len(rows) else [past])
+        rows = both.drop_duplicates(["station", "day", "lead"], keep="last")
+    return rows.dropna(subset=["observed"]).sort_values(["station", "day", "lead"], ignore_index=True)
+
+
+_SAID = ("pm25", "low", "high", *BASELINES)
+
+
+def _of(rows: pd.DataFrame, station: str) -> pd.DataFrame:
+    return rows[rows["station"] == station] if station else rows
 
 
 def score(platform: Platform, run: Run, model: ModelVersion) -> Report:
@@ -189,7 +197,7 @@ def _alerts(platform: Platform, run: Run, figures: pd.DataFrame) -> list[Alert]:
 
 def _told(figures: pd.DataFrame, model: ModelVersion) -> str:
     """Return the alarms in words, and whether the model has yet to get to know some stations' own values."""
-    told, alarms = [], figures[figures["alarm"]]
+    told, alarms = [], figures[figures["alarm"].astype(bool)]  # on a first day there is no figure, nor its kind
     for name, rows in alarms[alarms["station"] == "*"].groupby("figure"):
         leads = ", ".join("all together" if lead == 0 else str(lead) for lead in rows["lead"])
         told.append(f"alarm: {name} at lead {leads}")

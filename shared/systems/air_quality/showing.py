@@ -21,7 +21,6 @@ from shared.errors import NotYetError, UsageError
 from shared.runs import ledger, midnight
 from shared.steps.forecasting import skill
 from shared.systems.air_quality.monitoring import outcomes
-from shared.systems.air_quality.panel import own_days
 from shared.systems.air_quality.scores import CLOSEST, judged
 from shared.systems.air_quality.stations import shortened, slug
 from shared.systems.air_quality.tables import (
@@ -137,18 +136,7 @@ def outlooks(platform: Platform, station: str = "") -> dict[str, Outlook]:
 
 def seen(platform: Platform, model: ModelVersion | None, station: str, span: tuple[date, date]) -> pd.DataFrame:
     """Return forecasts whose day has come, from the first to the last date, as ``monitoring.outcomes``; all with ''."""
-    since, until = midnight(span[0]), midnight(span[1] + timedelta(days=1))
-    if not station:
-        return outcomes(platform, until, (until - since).days, model)
-    then = {"since": since, "until": until}
-    said = _of(platform.features.read(PREDICTIONS, _SAID, **then), station)
-    was = own_days(_of(platform.features.read(OBSERVATIONS, ["station", "day", "pm25", "origin"], **then), station))
-    rows = said.merge(was.rename(columns={"pm25": "observed"}), on=["station", "day"]).assign(live=True)
-    if model is not None:  # of a thousand stations' backtest only one is read
-        past = pd.read_parquet(model.folder / "past.parquet", filters=[("station", "==", station)])
-        past = past[(past["day"] >= since) & (past["day"] < until)].assign(live=False)
-        rows = pd.concat([past, rows] if len(rows) else [past]).drop_duplicates(["day", "lead"], keep="last")
-    return rows.dropna(subset=["observed"]).sort_values(["day", "lead"], ignore_index=True)
+    return outcomes(platform, midnight(span[1] + timedelta(days=1)), (span[1] - span[0]).days + 1, model, station)
 
 
 def newest_outcome(platform: Platform, station: str = "") -> date:

@@ -90,9 +90,8 @@ def test_stations_are_met_by_name_not_by_place(model, panel):
 
 def test_a_station_that_is_gone_leaves_the_others_as_they_were(model, panel):
     alone = of(panel, 1)
-    np.testing.assert_array_equal(
-        said(load(model, alone).fitted, alone)[:, 0], said(load(model, panel).fitted, panel)[:, 1]
-    )
+    together = said(load(model, panel).fitted, panel)[:, 1]
+    np.testing.assert_allclose(said(load(model, alone).fitted, alone)[:, 0], together, rtol=1e-12)
 
 
 def test_a_new_station_takes_the_others_mean_at_its_own_level_and_has_no_ridge(model, panel):
