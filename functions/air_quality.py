@@ -14,7 +14,7 @@ from functions._modal import Service, here, image
 service = Service("air_quality")
 app = service.app
 
-AIR = ("scipy", "onnxruntime", "holidays", "timezonefinder", "reverse_geocode", "apprise")
+AIR = ("scipy", "onnxruntime", "holidays", "timezonefinder", "reverse_geocode", "apprise", "markupsafe")
 serving = image(*AIR)
 training = image(*AIR, "scikit-learn", "skl2onnx", "onnxmltools", "xgboost-cpu")
 
@@ -130,8 +130,10 @@ def daily(day: str = "", until: str = "", part: int = 0) -> dict[str, Any]:
     from shared.systems.air_quality import inference, monitoring, parcels
 
     with service.opened() as platform:
+        tried: list[Run] = []
 
         def one_day(run: Run) -> Report:
+            tried.append(run)
             model = inference.serving(platform, run)
             fetched = parcels.fetch(platform, run, partial(service.each, "ask"), part or (0 if here() else 200))
             rows = fetched.rows + inference.predict(platform, run, model)
@@ -142,7 +144,11 @@ def daily(day: str = "", until: str = "", part: int = 0) -> dict[str, Any]:
             service.keep()
             return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
 
-        return run_stage(platform, "air_quality.daily", one_day, day=day, until=until).to_dict()
+        try:
+            return run_stage(platform, "air_quality.daily", one_day, day=day, until=until).to_dict()
+        except Exception:  # of any kind; told now, as tomorrow may fail, too
+            monitoring.tell_failure(platform, tried)
+            raise
 
 
 @service.stage(serving)

@@ -18,7 +18,28 @@ _TRANSFER = frozenset({"content-length", "transfer-encoding"})
 
 def live_transport(proxy: str | None = None) -> httpx.BaseTransport:
     """Return real HTTP with checked certificates, through ``proxy`` (an address) where one is given."""
-    return httpx.HTTPTransport(proxy=proxy)
+    return PatientTransport(httpx.HTTPTransport(proxy=proxy))
+
+
+class PatientTransport(httpx.BaseTransport):
+    """Passes requests to ``inner``; to a service that lets only so much through a minute it goes again after that.
+
+    Open-Meteo takes 600 places a minute, of two weeks and ten variables each, and says so in words alone.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        busy = response.status_code == 429 and "Retry-After" not in response.headers
+        if busy and b"Minutely" in response.read():
+            response.headers["Retry-After"] = "60"
+        return response
+
+    def close(self) -> None:
+        """Close ``inner``."""
+        self._inner.close()
 
 
 class RecordingTransport(httpx.BaseTransport):

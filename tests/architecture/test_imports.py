@@ -1,6 +1,7 @@
 """Every module imports; a service file costs next to nothing; the command loads what it needs and no more."""
 
 import importlib
+import re
 import statistics
 import subprocess
 import sys
@@ -67,6 +68,19 @@ def test_a_daily_run_predicts_without_any_training_library(modules):
     imported = ", ".join(f"shared.systems.{module}" for module in modules.split(", "))
     loaded = fresh(f"import sys, {imported}; print(*sys.modules)")[0].split()
     assert {"sklearn", "skl2onnx", "xgboost", "torch", "gradio", "modal", "plotly"}.isdisjoint(loaded)
+
+
+def test_what_a_static_page_is_drawn_with_is_in_its_image():
+    from functions._modal import STORE
+    from functions.air_quality import AIR
+
+    code = (
+        "import sys, shared.systems.air_quality.publishing; print(*(n for n in sys.modules if n.startswith('shared.')))"
+    )
+    files = [Path(importlib.import_module(name).__file__) for name in fresh(code)[0].split()]
+    at_once = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
+    asked = {name for file in files for name in at_once.findall(file.read_text())}
+    assert asked - sys.stdlib_module_names - {"shared"} <= {*STORE, *AIR}
 
 
 def test_the_command_shows_its_help_without_pandas_or_gradio():

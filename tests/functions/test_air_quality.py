@@ -22,6 +22,7 @@ from shared.errors import NotYetError, SourceError, UsageError
 from shared.runs import RUNS, ledger, midnight
 from shared.steps.promotion import PROMOTIONS
 from shared.systems.air_quality.tables import (
+    ALERTS,
     BASELINES,
     CAMS,
     LEADS,
@@ -157,6 +158,15 @@ def test_daily_on_an_empty_store_says_what_to_run_and_leaves_a_failed_row():
     with pytest.raises(NotYetError, match="almanac run air_quality train"):
         STAGES["daily"]()
     assert ledger(open_platform(), "air_quality")["status"].tolist() == ["failed"]
+
+
+def test_a_daily_run_that_fails_is_an_alert_at_once():
+    for _ in range(2):
+        with pytest.raises(NotYetError):
+            STAGES["daily"](day="2026-10-21")
+    told = open_platform().features.read(ALERTS)
+    assert told["alert"].tolist() == ["failed/daily/2026-10-21"]
+    assert "run `almanac run air_quality train`" in told["message"].iloc[0]
 
 
 @pytest.mark.parametrize("stage", ["train", "backtest"])

@@ -130,7 +130,7 @@ def test_explain_traces_a_prediction_and_makes_it_again(almanac, iris_home):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["run", "tulip", "daily"], 2, "no system 'tulip'; there are: iris"),
+        (["run", "tulip", "daily"], 2, "no system 'tulip'; there are: air_quality, iris"),
         (["run", "iris", "fly"], 2, "no stage 'fly'; it has: backfill, train, daily"),
         (["run", "iris", "daily", "--day", "2026-13-01"], 2, "not a date"),
         (["run", "iris", "daily", "--count", "many"], 2, "--count"),
@@ -178,6 +178,9 @@ def test_a_failed_system_is_a_row_of_the_day_and_exit_code_1(almanac, iris_home)
     assert "train again" in row["note"]
     last = json.loads(almanac("table", "runs", "--json")[1])["rows"][-1]
     assert (last["status"], last["error"].split(":")[0]) == ("failed", "UnsafeFileError")
+    code, out, _ = almanac("status")
+    assert code == 0
+    assert "iris daily: UnsafeFileError" in " ".join(out.split())
 
 
 def test_an_empty_store_says_what_to_do(almanac):

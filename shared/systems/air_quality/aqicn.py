@@ -34,6 +34,7 @@ SLACK = timedelta(hours=1)  # that a station's clock may be ahead
 SILENT_AFTER = timedelta(hours=24)
 MOST_AQI = READINGS.column("aqi").high or 0.0
 UNKNOWN = "AQICN knows no such station"
+TRIAL = "as it does for the trial token demo: set AQICN_TOKEN to one of your own"
 _FEED = re.compile(r"@-?\d+|A\d+|geo:-?[\d.]+;-?[\d.]+|\w[\w.-]*(/\w[\w.-]*){0,3}")
 _FATAL = {
     "invalid key": "the token is not valid: set AQICN_TOKEN to one from https://aqicn.org/data-platform/token",
@@ -50,7 +51,7 @@ class _Asking:
     """What the requests of one run share: why to stop asking, once that is known."""
 
     web: Web
-    token: str
+    token: str = field(repr=False)
     asked_at: datetime
     stop: str = ""
     failures: int = 0
@@ -114,13 +115,19 @@ def _ask(asking: _Asking, feed: str) -> dict[str, Any] | str:
         return str(cause)
     inside = answer.get("data") if isinstance(answer, dict) else None
     if isinstance(inside, dict) and answer.get("status") == "ok":
-        return inside
+        return inside if _is_of(inside, feed) else f"AQICN answered for another station, {inside['idx']}, {TRIAL}"
     asking.stop = asking.stop or _FATAL.get(str(inside).lower(), "")
     return (
         UNKNOWN
         if inside == "Unknown station"
         else asking.stop or f"AQICN says {str(inside).replace(asking.token, '***')[:80]!r}"
     )
+
+
+def _is_of(inside: dict[str, Any], feed: str) -> bool:
+    """Return whether an answer is of the station asked for, as far as the number in ``feed`` tells."""
+    asked, number = feed.removeprefix("@"), inside.get("idx")
+    return not (feed != asked and asked.isdecimal() and isinstance(number, int) and number != int(asked))
 
 
 def _position(answer: dict[str, Any] | str) -> tuple[float, float] | str:

@@ -19,6 +19,7 @@ from shared.systems.air_quality.tables import LEADS, WEATHER_MEASURES
 LAGS = (0, 1, 2, 3, 6)  # days before the origin
 WINDOWS = {3: 1, 7: 3, 28: 7, 90: 30}  # days of a mean, and how many of them must be known
 LOOK_BACK = max(WINDOWS)
+YEAR = 365
 DRAWN = 100.0  # days of evidence against waves of the year: of one year a good part of them is that year's weather
 FEW_DAYS = 5.0  # that a station's own level takes to count as much as all stations'
 SEASONS = ("sin1", "cos1", "sin2", "cos2")
@@ -75,11 +76,17 @@ def calendar(days: pd.DatetimeIndex) -> np.ndarray:
 
 def fit_climate(panel: Panel, until: int) -> Climate:
     """Return what is usual at each station, learned from the days before number ``until``."""
-    known = panel.days[:until]
+    known, drawn = panel.days[:until], DRAWN if seasons_known(panel, until) else np.inf
     return Climate(
-        dust=fit_calendar(log(panel.pm25[:, :until]), known, DRAWN),
-        warmth=fit_calendar(panel.weather[:, :until, 0, WEATHER_MEASURES.index("temperature_mean")], known, DRAWN),
+        dust=fit_calendar(log(panel.pm25[:, :until]), known, drawn),
+        warmth=fit_calendar(panel.weather[:, :until, 0, WEATHER_MEASURES.index("temperature_mean")], known, drawn),
     )
+
+
+def seasons_known(panel: Panel, until: int) -> bool:
+    """Return whether the days before number ``until`` hold a year: of less, waves say anything about the rest."""
+    known = np.isfinite(panel.pm25[:, :until]).any(axis=0)
+    return bool(known.any()) and until - int(known.argmax()) >= YEAR
 
 
 def fit_calendar(values: np.ndarray, days: pd.DatetimeIndex, drawn: float = 20.0) -> np.ndarray:
@@ -91,7 +98,7 @@ def fit_calendar(values: np.ndarray, days: pd.DatetimeIndex, drawn: float = 20.0
     terms, known = calendar(days), np.isfinite(values)
     squares = np.einsum("sd,di,dj->sij", known.astype(float), terms, terms, optimize=True)
     products = np.where(known, values, 0.0) @ terms
-    pull = np.diag([1e-6, *[drawn] * len(SEASONS), *[20.0] * len(WEEKDAYS)])
+    pull = np.diag([1e-6, *[min(drawn, 1e9)] * len(SEASONS), *[20.0] * len(WEEKDAYS)])
     shared = np.linalg.solve(squares.sum(axis=0) + pull, products.sum(axis=0))
     if len(values) == 1:
         return shared[None, :]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shared.runs import Run
 
 DAYS = LOOK_BACK + 10  # that features look back
+HIGHEST = 1000.0  # µg/m³ that are believed: what the table takes
 REPLAYED = 2 * WINDOW  # days of residuals: those of the first half only say where levels stood
 
 
@@ -70,6 +71,7 @@ def forecast(platform: Platform, model: ModelVersion, day: date, as_of: Version 
     known = at_its_level(panel, kept)
     beside = say_baselines(kept.fitted.baselines, known, at)
     pm25 = kept.level[:, None] * kept.blend.of(say(kept.fitted, known, at, beside))[:, 0]
+    pm25 = np.minimum(pm25, HIGHEST)
     pm25[~(np.isfinite(panel.pm25).any(axis=1) | kept.known)] = np.nan
     raised = {name: (1.0 if name == "cams" else kept.level[:, None]) * beside[name][:, 0] for name in BASELINES}
     past = _past(platform, kept, panel, day, as_of)
@@ -164,7 +166,7 @@ def _distribution(pm25: np.ndarray, past: np.ndarray) -> dict[str, np.ndarray]:
         lower, upper = (path[-1] for path in levels_of(fell, lead))
         below, above = spread(fell[-WINDOW:], lower, upper)
         said["low"][:, place] = np.maximum(np.expm1(np.log1p(there) + below), 0)
-        said["high"][:, place] = np.expm1(np.log1p(there) + above)
+        said["high"][:, place] = np.minimum(np.expm1(np.log1p(there) + above), 2 * HIGHEST)
         for name, limit in _CHANCES.items():
             said[name][:, place] = exceedance(fell[-WINDOW:], there, limit)
     return said
@@ -182,6 +184,6 @@ def _rows(panel: Panel, day: date, said: dict[str, np.ndarray], inputs: np.ndarr
         forecast=["/".join(map(str, parts)) for parts in named],
         day=[midnight(target) for target in targets],
         input_hash=[hashlib.sha256(row.tobytes()).hexdigest()[:12] for row in taken],
-        **{name: values.ravel() for name, values in said.items()},
+        **{name: np.clip(values.ravel(), 0, PREDICTIONS.column(name).high) for name, values in said.items()},
     )
     return rows[rows["pm25"].notna()].reset_index(drop=True)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from shared.errors import NotYetError
 from shared.steps.onnx import predicted_values
 from shared.steps.ridge import Ridge
 from shared.systems.air_quality.baselines import Baselines
-from shared.systems.air_quality.blend import Blend
-from shared.systems.air_quality.features import Climate, calendar, log
+from shared.systems.air_quality.blend import MEMBERS, Blend
+from shared.systems.air_quality.features import FEATURES, Climate, calendar, log
 from shared.systems.air_quality.model import Fitted
 from shared.systems.air_quality.tables import BASELINES
 
@@ -65,7 +66,15 @@ def save(folder: Path, fitted: Fitted, blend: Blend, panel: Panel, past: pd.Data
 
 
 def load(model: ModelVersion, panel: Panel) -> Kept:
-    """Return the model as it serves the stations of ``panel``, in their order."""
+    """Return the model as it serves the stations of ``panel``, in their order.
+
+    Raises:
+        NotYetError: it was made of other features or members than there are now.
+    """
+    told = [[*model.signature.get(name, ())] for name in ("features", "members")]
+    if told != [[*FEATURES], [*MEMBERS]]:
+        what = f"{model.name} v{model.version} was made of other features than there are now"
+        raise NotYetError(f"{what}: run `almanac run air_quality train`")
     rows = pd.read_parquet(model.folder / "numbers.parquet").to_dict("records")
     numbers = {row["name"]: np.asarray(row["values"], dtype=float).reshape(row["shape"]) for row in rows}
     known = pd.read_parquet(model.folder / "stations.parquet")["station"]

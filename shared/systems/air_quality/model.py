@@ -15,7 +15,17 @@ from shared.errors import NotYetError
 from shared.steps.ridge import Ridge, fit_ridge, stacked_ridges
 from shared.systems.air_quality.baselines import Baselines, Regressor, fit_baselines
 from shared.systems.air_quality.blend import MEMBERS
-from shared.systems.air_quality.features import AIR, FEATURES, Climate, ahead, features, fit_climate, targets
+from shared.systems.air_quality.features import (
+    AIR,
+    FEATURES,
+    SEASONS,
+    Climate,
+    ahead,
+    features,
+    fit_climate,
+    seasons_known,
+    targets,
+)
 from shared.systems.air_quality.panel import AHEAD, Panel
 from shared.systems.air_quality.tables import LEADS
 
@@ -73,6 +83,8 @@ def fit(panel: Panel, until: int, plan: Plan) -> Fitted:
     climate, baselines = fit_climate(known, until), fit_baselines(known, until)
     origins = _origins(known, until, plan)
     inputs, truth = features(known, climate, origins), targets(known, climate, origins)
+    if not seasons_known(known, until):
+        inputs[..., [FEATURES.index(name) for name in SEASONS]] = np.nan
     rows = np.isfinite(truth) & np.isfinite(_at_origin(inputs))
     if not rows.any():
         raise NotYetError("there is too little fine dust to learn from: run `almanac run air_quality backfill`")

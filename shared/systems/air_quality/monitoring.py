@@ -6,12 +6,14 @@ forecasts ahead, silent stations, alarms, failed runs ──► air_quality_aler
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from shared.errors import AlmanacError
 from shared.runs import Report, midnight
 from shared.steps import retraining
 from shared.steps.alerts import MEMORY_DAYS, Alert, exceedances, failures, raise_alerts, silences
@@ -31,6 +33,7 @@ from shared.systems.air_quality.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shared.ports import ModelVersion, Platform
@@ -73,7 +76,7 @@ def _of(rows: pd.DataFrame, station: str) -> pd.DataFrame:
 
 def score(platform: Platform, run: Run, model: ModelVersion) -> Report:
     """Write the figures of the run's date and raise alerts; return RMSE and coverage of the last DAYS days."""
-    rows = outcomes(platform, run.until)
+    rows = outcomes(platform, midnight(run.day))  # what is known in time: done again later, the figures stay
     figures = pd.DataFrame(
         [*_together(rows), *_by_station(rows), *_silent(platform, run)], columns=[*MONITORING.names[1:]]
     )
@@ -89,6 +92,13 @@ def score(platform: Platform, run: Run, model: ModelVersion) -> Report:
         model=f"{MODEL} v{model.version}",
         note="; ".join(filter(None, (_told(figures, model), raised.note))),
     )
+
+
+def tell_failure(platform: Platform, tried: Sequence[Run]) -> None:
+    """Raise the alert that the last of the runs failed; what fails while doing so must not hide why that did."""
+    with suppress(AlmanacError):
+        for run in tried[-1:]:
+            raise_alerts(platform, run, ALERTS, failures(platform, run))
 
 
 def retraining_due(platform: Platform, run: Run, model: ModelVersion) -> str:

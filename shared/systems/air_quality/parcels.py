@@ -35,7 +35,7 @@ def fetch(platform: Platform, run: Run, each: Callable[[Sequence[Parcel]], Itera
     names = [*stations(platform)["station"]]
     if not size or len(names) <= size:
         return fetch_all(platform, run)
-    parts = [packed(platform, run, names[first : first + size]) for first in range(0, len(names), size)]
+    parts = packed(platform, run, [names[first : first + size] for first in range(0, len(names), size)])
     rows, notes = 0, list[str]()
     for answer in each(parts):
         rows += sum(platform.features.write(table, _rows(answer["tables"][table.name])).rows for table in MOVED)
@@ -43,15 +43,21 @@ def fetch(platform: Platform, run: Run, each: Callable[[Sequence[Parcel]], Itera
     return Fetched(rows, tuple(dict.fromkeys(notes)))
 
 
-def packed(platform: Platform, run: Run, names: Sequence[str]) -> Parcel:
-    """Return what fetching some stations takes: which they are, and what is stored of their last three months."""
-    since, places = midnight(run.day - timedelta(days=WIDEST)), platform.features.read(STATIONS)
-    tables = {STATIONS.name: places[places["station"].isin(names)]}
-    for table in MOVED:
-        rows = platform.features.read(table, since=since)
-        tables[table.name] = rows[rows["station"].isin(names)]
+def packed(platform: Platform, run: Run, parts: Sequence[Sequence[str]]) -> list[Parcel]:
+    """Return what fetching each part's stations takes: which they are, and what is stored of their last three months.
+
+    The store is read once, however many parts there are.
+    """
+    since = midnight(run.day - timedelta(days=WIDEST))
+    part_of = {name: number for number, some in enumerate(parts) for name in some}
+    kept = {STATIONS.name: platform.features.read(STATIONS)}
+    kept |= {table.name: platform.features.read(table, since=since) for table in MOVED}
+    groups = {name: rows.groupby(rows["station"].map(part_of)).indices for name, rows in kept.items()}
     facts = {name: str(value) if isinstance(value, date) else value for name, value in asdict(run).items()}
-    return {"run": facts, "tables": {name: _bytes(rows) for name, rows in tables.items()}}
+    return [
+        {"run": facts, "tables": {name: _bytes(rows.iloc[groups[name].get(n, [])]) for name, rows in kept.items()}}
+        for n in range(len(parts))
+    ]
 
 
 def worked(platform: Platform, parcel: Parcel) -> Parcel:

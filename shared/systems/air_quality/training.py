@@ -5,6 +5,7 @@ panel ──► roll, every three months ──► blend, residuals, verdict ─
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 from dataclasses import asdict, replace
@@ -26,7 +27,7 @@ from shared.systems.air_quality.features import FEATURES
 from shared.systems.air_quality.keeping import MOSTLY, save
 from shared.systems.air_quality.model import Fitted, Plan, fit
 from shared.systems.air_quality.panel import Panel, panel_of
-from shared.systems.air_quality.scores import NAIVE, by_lead, errors, judged, totals
+from shared.systems.air_quality.scores import CLOSEST, NAIVE, by_lead, errors, judged, totals
 from shared.systems.air_quality.tables import MODEL, PREDICTIONS
 
 if TYPE_CHECKING:
@@ -130,20 +131,23 @@ def some(inputs: np.ndarray) -> np.ndarray:
 def _judge(platform: Platform, run: Run, rows: pd.DataFrame) -> promotion.Verdict:
     """Return what becomes of the model, on days that neither it nor the champion had learned from.
 
-    It must beat what needs no model. Of the ridge and the predecessor, members of the blend, no sure gap can be asked.
+    It must surely beat what needs no model, and damped persistence by its mean loss. The rest are members of the blend:
+    no sure gap can be asked on short histories, or a newcomer would get no forecast at all.
     """
-    seen = judged(rows)
+    seen, names = judged(rows), ["pm25", *NAIVE]
+    with contextlib.suppress(NotYetError):  # no champion: nothing to compare with
+        said = champion_said(platform, run).rename(columns={"pm25": "champion"})
+        both = seen.merge(said, on=["station", "day", "lead"])
+        if both["day"].nunique() >= promotion.FEWEST_ROWS:
+            seen, names = both, [*names, "champion"]
     scale = seen.groupby("station")["observed"].transform("var").clip(lower=1e-6)
-    losses = {name: _losses(seen, errors(seen, name), scale) for name in ("pm25", *NAIVE)}
-    try:
-        before = champion_said(platform, run)
-    except NotYetError:
-        return promotion.judge(losses.pop("pm25"), losses, None)
-    both = seen.merge(before.rename(columns={"pm25": "champion"}), on=["station", "day", "lead"])
-    if both["day"].nunique() < promotion.FEWEST_ROWS:
-        return promotion.judge(losses.pop("pm25"), losses, None)
-    spread = both.groupby("station")["observed"].transform("var").clip(lower=1e-6)
-    return promotion.judge(losses.pop("pm25"), losses, _losses(both, errors(both, "champion"), spread))
+    losses = {name: _losses(seen, errors(seen, name), scale) for name in names}
+    ours, cheap, champion = losses.pop("pm25"), losses.pop(CLOSEST), losses.pop("champion", None)
+    verdict = promotion.judge(ours, losses, champion)
+    if verdict.verdict != "rejected" and ours.mean() >= cheap.mean():
+        told = f"its loss is {ours.mean():.4g}, that of {CLOSEST} persistence {cheap.mean():.4g}"
+        return replace(verdict, verdict="rejected", reason=f"It does not beat {CLOSEST} persistence: {told}.")
+    return verdict
 
 
 def champion_said(platform: Platform, run: Run) -> pd.DataFrame:

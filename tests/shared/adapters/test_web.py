@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from shared.adapters.demo import DemoTransport
-from shared.adapters.live import RecordingTransport, live_transport
+from shared.adapters.live import PatientTransport, RecordingTransport, live_transport
 from shared.adapters.replay import ReplayTransport
 from shared.adapters.web import HttpWeb
 from shared.errors import WebError
@@ -212,6 +212,17 @@ def test_other_refusals_are_not_asked_again(site, live, slept, status):
 def test_the_wait_that_an_address_asks_for_is_kept_up_to_a_minute(site, live, slept, headers, seconds):
     site.pages["/busy"] = [(429, headers, b""), GOOD]
     live.get(site.home + "/busy")
+    assert slept == [seconds]
+
+
+@pytest.mark.parametrize(
+    ("reason", "seconds"), [(b"Minutely API request limit exceeded.", 60), (b"Daily API request limit exceeded.", 1)]
+)
+def test_a_service_that_counts_by_the_minute_is_asked_again_after_one(slept, reason, seconds):
+    answers = [httpx.Response(429, content=reason), httpx.Response(200, content=b"open again")]
+    inner = httpx.MockTransport(lambda _: answers.pop(0))
+    with closing(HttpWeb(PatientTransport(inner), sleep=slept.append)) as web:
+        assert web.get("https://api.open-meteo.com/v1/forecast").body == b"open again"
     assert slept == [seconds]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.web import HttpWeb
 from shared.errors import UsageError
-from shared.systems.air_quality.aqicn import UNKNOWN, must_be_feed, positions, readings
+from shared.systems.air_quality.aqicn import UNKNOWN, _Asking, must_be_feed, positions, readings
 from shared.systems.air_quality.tables import READINGS
 
 # As recorded of Kraków, cut down.
@@ -55,7 +55,9 @@ class Feed:
         with self.lock:
             self.asked.append(request)
         name = request.url.path.split("/")[2]
-        said = self.said.get(name, SAID) if "status" not in self.said else self.said
+        said = copy.deepcopy(self.said.get(name, SAID) if "status" not in self.said else self.said)
+        if name[1:].isdecimal() and isinstance(said, dict) and isinstance(said.get("data"), dict):
+            said["data"]["idx"] = int(name[1:])
         return httpx.Response(self.status, text=json.dumps(said))
 
     def web(self):
@@ -138,6 +140,19 @@ def test_one_station_that_says_nonsense_leaves_the_others():
     assert rows["station"].tolist() == ["s0", "s3"]
     assert silent == {"s1": UNKNOWN}
     assert {request.headers["Date"] for request in feed.asked} == {"Fri, 24 Feb 2023 13:45:00 GMT"}
+
+
+@pytest.mark.parametrize(("feed", "count"), [("@5284", 0), ("@8689", 1), ("@-71962", 1), ("krakow", 1), ("A8689", 1)])
+def test_an_answer_about_another_station_is_none(feed, count):
+    """The trial token answers for Shanghai whatever is asked, and some numbers for a city far away."""
+    web = HttpWeb(httpx.MockTransport(lambda _: httpx.Response(200, json=SAID)), sleep=lambda _: None)
+    rows, silent = readings(web, fed(feed), "t0ken", SOON)
+    assert len(rows) == count
+    assert all("answered for another station, 8689" in why for why in silent.values())
+
+
+def test_a_token_is_not_shown():
+    assert "t0ken" not in repr(_Asking(None, "t0ken", SOON))
 
 
 def test_a_station_says_where_it_stands_or_why_that_is_not_known():

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from shared.errors import NotYetError
 from shared.ports import ModelVersion
 from shared.steps.regressors import to_file, xgboost_onnx
 from shared.systems.air_quality.baselines import say as say_baselines
 from shared.systems.air_quality.blend import MEMBERS, Blend
+from shared.systems.air_quality.features import FEATURES
 from shared.systems.air_quality.keeping import PAST, load, save
 from shared.systems.air_quality.model import Plan, fit, say
 
@@ -53,7 +55,7 @@ def model(panel, fitted, blend, past, tmp_path_factory):
     }
     kept = {
         "metrics": {},
-        "signature": {"bases": bases},
+        "signature": {"bases": bases, "features": [*FEATURES], "members": [*MEMBERS]},
         "code_version": "c0de",
         "run_id": "r",
         "trained_on": "2024-07-08",
@@ -126,3 +128,12 @@ def test_what_was_said_out_of_sample_is_kept_oldest_first_without_other_columns(
     past = load(model, panel).past
     assert [*past.columns] == PAST
     assert past["day"].dt.day.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("change", [{"features": FEATURES[1:]}, {"members": [*MEMBERS][1:]}, {"features": None}])
+def test_a_model_of_other_features_or_members_says_to_train_again(model, panel, change):
+    signature = {name: value for name, value in {**model.signature, **change}.items() if value is not None}
+    with pytest.raises(
+        NotYetError, match="air_quality v1 was made of other features .* run `almanac run air_quality t"
+    ):
+        load(replace(model, signature=signature), panel)

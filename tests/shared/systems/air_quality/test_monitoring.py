@@ -134,6 +134,15 @@ def test_scoring_a_date_again_changes_nothing_and_repeats_no_alert(air):
     assert air.features.version() == version
 
 
+def test_scoring_a_date_again_once_its_day_is_known_changes_nothing(air):
+    before = scored(air, "2026-10-20"), figures(air, "lima")
+    days = air.features.read(OBSERVATIONS)
+    known = days[days["day"] == midnight(date(2026, 10, 19))].assign(day=midnight(date(2026, 10, 20)), pm25=500.0)
+    air.features.write(OBSERVATIONS, known)
+    assert scored(air, "2026-10-20").metrics == before[0].metrics
+    assert figures(air, "lima").equals(before[1])
+
+
 def test_before_any_outcome_there_are_no_figures_and_no_error(air):
     report = scored(air, "2027-09-01")
     assert (report.metrics, report.baselines) == ({}, {})
