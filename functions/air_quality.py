@@ -103,6 +103,18 @@ def backtest(  # noqa: PLR0913 - the options of the command
         ).to_dict()
 
 
+@service.stage(serving)
+def listen(day: str = "") -> dict[str, Any]:
+    """Store what the stations' feeds say now. Best every hour: of 18 hours heard a day is the station's own."""
+    from shared.runs import run_stage
+    from shared.systems.air_quality import sources
+
+    with service.opened() as platform:
+        return run_stage(
+            platform, "air_quality.listen", lambda run: sources.listen(platform, run), day=day or "today"
+        ).to_dict()
+
+
 @service.worker(serving)
 def ask(part: dict[str, Any]) -> dict[str, Any]:
     """Fetch what is new of some stations, apart from the store: a part of ``daily`` when there are many."""

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from shared.connect import open_platform
 from shared.pages import air, air_charts, air_features, look, pieces
@@ -164,6 +165,7 @@ with gr.Blocks(title="Air quality", analytics_enabled=False) as demo:
             weights = chart("All features", "Half from the trees' gain, half from the weights of the linear part.")
         with gr.Tab("Alerts and runs"):
             alerts, promotions, runs = gr.HTML(), gr.HTML(), gr.HTML()
+        gr.HTML(Markup("<p>{}</p>").format(showing.thanks()))
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     forecasts, hindcasts = [tiles, ahead, fresh, week, origin], [since, until, past_words, compared, past_link]

@@ -93,6 +93,18 @@ def test_a_station_tells_its_own_dust_and_one_without_a_feed_has_cams(air):
     assert {*air.features.read(READINGS)["station"]} == {"rotterdam-zuid"}
 
 
+def test_a_station_that_is_heard_all_day_long_needs_no_cams(air, clock):
+    for hour in range(24):
+        clock(f"2026-10-21T{hour:02}:30")
+        STAGES["listen"](day="2026-10-21")
+    clock("2026-10-22T06:45")
+    STAGES["daily"](day="2026-10-22")
+    days = air.features.read(OBSERVATIONS, since=midnight(date(2026, 10, 21)), until=midnight(date(2026, 10, 22)))
+    rotterdam = days.set_index("station").loc["rotterdam-zuid"]
+    assert rotterdam["origin"] == "station"
+    assert rotterdam["hours"] >= 18
+
+
 def test_a_date_done_twice_leaves_the_same_rows(air, clock):
     clock("2026-10-20T07:30")
     before = tables(air)

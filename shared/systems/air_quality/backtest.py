@@ -148,7 +148,7 @@ def backtest(panel: Panel, days: int, plan: Plan) -> Report:
     """
     length = last_observed(panel) + 1
     first = max(length - days, min(LEARNED_DAYS, length // 2))
-    warm = max(first - WARM_DAYS, FEWEST_DAYS // 2, length // 4)
+    warm = min(max(first - WARM_DAYS, FEWEST_DAYS // 2, length // 4), first // 2)
     if length < FEWEST_DAYS:
         raise NotYetError(f"a backtest takes {FEWEST_DAYS} days of fine dust at least; there are {length}")
     cuts = [cut for cut in month_starts(panel.days[:length], warm, 3) if cut < first]

@@ -2,7 +2,7 @@
 
     persistence   the origin day again
     climatology   what is usual for the date: waves of the year and the weekday
-    damped        climatology, and of the origin day's anomaly as much as usually lasts
+    damped        climatology, and of the newest anomaly as much as usually lasts
     ridge         linear in lags, season and weekday, one for each lead
     recursive     the predecessor's: default XGBoost on three lags and the day's weather, fed with its own forecasts
     cams          what the Copernicus model said
@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from shared.steps.ridge import Ridge, fit_ridge, stacked_ridges
-from shared.systems.air_quality.features import ahead, at_days, calendar, fit_calendar, trailing_mean
+from shared.systems.air_quality.features import ahead, at_days, calendar, fit_calendar, newest, trailing_mean
 from shared.systems.air_quality.panel import AHEAD, Panel
 from shared.systems.air_quality.tables import LEADS
 
@@ -63,26 +63,17 @@ def fit_baselines(panel: Panel, until: int) -> Baselines:
 def say(baselines: Baselines, panel: Panel, origins: np.ndarray) -> dict[str, np.ndarray]:
     """Return what each baseline says, by name."""
     usual = baselines.usual @ calendar(panel.days).T
-    there = at_days(panel.pm25, origins)
     expected = ahead(usual, origins)
-    anomaly = np.nan_to_num(there - at_days(usual, origins))[..., None]
+    anomaly = np.nan_to_num(newest(panel.pm25 - usual, origins))[..., None]
     inputs = _ridge_inputs(panel, origins)
     return {
-        "persistence": np.repeat(_last_known(panel, origins)[..., None], len(LEADS), axis=2),
+        "persistence": np.repeat(newest(panel.pm25, origins)[..., None], len(LEADS), axis=2),
         "damped": np.maximum(expected + baselines.lasting[:, None, :] * anomaly, 0),
         "climatology": np.maximum(expected, 0),
         "recursive": _recursive(baselines.recursive, panel, origins),
         "ridge": np.maximum(baselines.ridge.say(inputs), 0),
         "cams": np.stack([at_days(panel.cams[:, :, lead], origins + lead) for lead in LEADS], axis=-1),
     }
-
-
-def _last_known(panel: Panel, origins: np.ndarray) -> np.ndarray:
-    """Return the newest value of the week up to each origin ``[stations, origins]``."""
-    newest = at_days(panel.pm25, origins)
-    for back in range(1, 7):
-        newest = np.where(np.isfinite(newest), newest, at_days(panel.pm25, origins - back))
-    return newest
 
 
 def _fit_lasting(panel: Panel, usual: np.ndarray) -> np.ndarray:
@@ -98,7 +89,7 @@ def _fit_lasting(panel: Panel, usual: np.ndarray) -> np.ndarray:
 
 def _ridge_inputs(panel: Panel, origins: np.ndarray) -> np.ndarray:
     """Return ``[stations, origins, 7, inputs]``: lags, means, and the target day's calendar."""
-    lags = [at_days(panel.pm25, origins - lag) for lag in RIDGE_LAGS]
+    lags = [newest(panel.pm25, origins), *(at_days(panel.pm25, origins - lag) for lag in RIDGE_LAGS[1:])]
     means = [at_days(trailing_mean(panel.pm25, window, 1), origins) for window in RIDGE_WINDOWS]
     past = np.stack([*lags, *means], axis=-1)
     terms = calendar(panel.days)[:, 1:]
@@ -140,7 +131,7 @@ def _recursive(model: Regressor | None, panel: Panel, origins: np.ndarray) -> np
     out = np.full((len(panel.stations), len(origins), len(LEADS)), np.nan)
     if model is None:
         return out
-    lags = [_last_known(panel, origins - back) for back in range(RECURSIVE_LAGS)]
+    lags = [newest(panel.pm25, origins - back) for back in range(RECURSIVE_LAGS)]
     for place, lead in enumerate(LEADS):
         forecast = panel.weather[:, :, lead]
         weather = np.where(np.isnan(forecast), panel.weather[:, :, 0], forecast)

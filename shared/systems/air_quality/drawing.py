@@ -153,7 +153,8 @@ def table(rows: Sequence[Mapping[str, object]], kind: str = "") -> Markup:
 def saved() -> Markup:
     """Return links to what stands beside every page: the forecasts as files."""
     files = '<p>All forecasts: <a href="index.html">stations</a>, <a href="forecast.csv">CSV</a>, '
-    return Markup(f'{files}<a href="forecast.json">JSON</a></p>')  # noqa: S704 - literals
+    links = Markup(f'{files}<a href="forecast.json">JSON</a></p>')  # noqa: S704 - literals
+    return links + Markup('<p class="soft">{}</p>').format(thanks())
 
 
 def day_name(moment: pd.Timestamp) -> str:

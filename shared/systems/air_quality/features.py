@@ -16,7 +16,7 @@ import pandas as pd
 from shared.systems.air_quality.panel import AHEAD, Panel
 from shared.systems.air_quality.tables import LEADS, WEATHER_MEASURES
 
-LAGS = (0, 1, 2, 3, 6)  # days before the origin
+LAGS = (0, 1, 2, 3, 6)  # days before the origin; of the origin itself, when it is missing, the newest of its week
 WINDOWS = {3: 1, 7: 3, 28: 7, 90: 30}  # days of a mean, and how many of them must be known
 LOOK_BACK = max(WINDOWS)
 YEAR = 365
@@ -111,7 +111,7 @@ def features(panel: Panel, climate: Climate, origins: np.ndarray) -> np.ndarray:
     usual = climate.usual(panel.days)
     anomaly = log(panel.pm25) - usual
     out = np.empty((len(panel.stations), len(origins), len(LEADS), len(FEATURES)), dtype=np.float32)
-    own = [at_days(anomaly, origins - lag) for lag in LAGS]
+    own = [newest(anomaly, origins), *(at_days(anomaly, origins - lag) for lag in LAGS[1:])]
     own += [at_days(trailing_mean(anomaly, window, least), origins) for window, least in WINDOWS.items()]
     out[..., : len(own)] = np.stack(own, axis=-1)[:, :, None, :]
     terms, known = calendar(panel.days), _known(panel, climate, origins)
@@ -145,6 +145,14 @@ def at_days(values: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return the columns ``index`` of ``values [stations, days]``; nan for those that lie outside."""
     inside = (index >= 0) & (index < values.shape[1])
     return np.where(inside, values[:, np.where(inside, index, 0)], np.nan)
+
+
+def newest(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the newest value that is known of the week up to each day of ``index``; nan where none is."""
+    found = at_days(values, index)
+    for back in range(1, 7):
+        found = np.where(np.isfinite(found), found, at_days(values, index - back))
+    return found
 
 
 def trailing_mean(values: np.ndarray, window: int, least: int) -> np.ndarray:

@@ -51,9 +51,15 @@ def serving(platform: Platform, run: Run) -> ModelVersion:
 
 
 def predict(platform: Platform, run: Run, model: ModelVersion) -> int:
-    """Write the forecasts of the run's date; return how many rows changed."""
+    """Write the forecasts of the run's date; return how many rows changed.
+
+    On a later day those that are there stay as they were said: now they would know of revised days and newer models.
+    """
     store_version = platform.features.version()
     rows = forecast(platform, model, run.day, store_version)
+    if run.started_at.date() > run.day:
+        said = platform.features.read(PREDICTIONS, ["forecast"], since=midnight(run.day))["forecast"]
+        rows = rows[~rows["forecast"].isin(said)]
     return platform.features.write(PREDICTIONS, stamp(rows, run, model, store_version)).rows
 
 
@@ -165,8 +171,8 @@ def _distribution(pm25: np.ndarray, past: np.ndarray) -> dict[str, np.ndarray]:
         fell, there = past[:, :, place], pm25[:, place]
         lower, upper = (path[-1] for path in levels_of(fell, lead))
         below, above = spread(fell[-WINDOW:], lower, upper)
-        said["low"][:, place] = np.maximum(np.expm1(np.log1p(there) + below), 0)
-        said["high"][:, place] = np.minimum(np.expm1(np.log1p(there) + above), 2 * HIGHEST)
+        said["low"][:, place] = np.maximum(np.expm1(np.log1p(there) + np.minimum(below, 0)), 0)
+        said["high"][:, place] = np.minimum(np.expm1(np.log1p(there) + np.maximum(above, 0)), 2 * HIGHEST)
         for name, limit in _CHANCES.items():
             said[name][:, place] = exceedance(fell[-WINDOW:], there, limit)
     return said

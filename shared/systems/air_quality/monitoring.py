@@ -170,7 +170,7 @@ def _drift(known: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def _silent(platform: Platform, run: Run) -> list[dict[str, object]]:
-    """Return for how many days each station with a feed has said nothing of its own."""
+    """Return for how many days each station that once had a value of its own has said nothing."""
     heard = _last_heard(platform, run)
     days = (midnight(run.day) - heard).dt.days
     named = {"lead": 0, "figure": "silent_days", "low": None, "high": None, "baseline": None}

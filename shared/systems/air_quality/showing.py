@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from shared.errors import NotYetError, UsageError
 from shared.runs import ledger, midnight
@@ -52,6 +53,11 @@ NAMES = {
     "ridge": "Ridge",
     "cams": "CAMS",
 }
+SOURCES = (  # whose data is shown: their licences ask to be named, with a link
+    ("Open-Meteo.com", "https://open-meteo.com", "weather, CC BY 4.0"),
+    ("Copernicus Atmosphere Monitoring Service", "https://atmosphere.copernicus.eu", "CAMS, modified here"),
+    ("World Air Quality Index Project", "https://aqicn.org", "and its originating agencies: readings of stations"),
+)
 _SHOWN = ["station", "day", "lead", "pm25", "low", "high", *(f"p{limit}" for limit in LIMITS), "model_version"]
 _SAID = ["station", "day", "lead", "pm25", "low", "high", *BASELINES]
 
@@ -262,3 +268,9 @@ def _bounded(sums: pd.DataFrame, *, sure: bool = True) -> dict[str, float]:
         return {"value": value, "low": math.nan, "high": math.nan}
     found = skill(sums["ours"] ** 0.5, sums["theirs"] ** 0.5)
     return {"value": found.middle, "low": found.low, "high": found.high}
+
+
+def thanks() -> Markup:
+    """Return whose data is shown, with links."""
+    links = (Markup('<a href="{}">{}</a> ({})').format(address, name, what) for name, address, what in SOURCES)
+    return Markup("Data of the live world: {}.").format(Markup("; ").join(links))

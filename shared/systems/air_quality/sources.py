@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -139,13 +139,21 @@ def fetch(platform: Platform, run: Run, window: int = WINDOW) -> Fetched:
         WebError: no service answered, and nothing is known of any station.
     """
     known, done = stations(platform), _Doing()
-    done.rows += _read(platform, run, known, done.notes)
+    done.rows += _read(platform, run, known, done.notes, asked_at(run))
     for width, some in known.groupby(widths(platform, run, known, window)):
         group = some.reset_index(drop=True)
         done.rows += _heal(platform, run, group, int(str(width)), done)
     if done.failed and platform.features.read(OBSERVATIONS, columns=["station"]).empty:
         raise done.failed[0]
     return Fetched(done.rows, tuple(dict.fromkeys(done.notes)))
+
+
+def listen(platform: Platform, run: Run) -> Report:
+    """Store what the stations' feeds say now: the more hours of a day are heard, the less CAMS fills up."""
+    notes: list[str] = []
+    moment = run.started_at if is_today(run) else asked_at(run)
+    rows = _read(platform, run, stations(platform), notes, moment)
+    return Report(rows=rows, metrics={"readings": float(rows)}, headline="readings", note="; ".join(notes))
 
 
 # --- backfill ------------------------------------------------------------------------------------------------------
@@ -219,8 +227,8 @@ def _report(platform: Platform, chosen: pd.DataFrame, done: _Doing) -> Report:
 # --- the healing fetch ---------------------------------------------------------------------------------------------
 
 
-def _read(platform: Platform, run: Run, known: pd.DataFrame, notes: list[str]) -> int:
-    """Ask the stations on the day itself (in the demo world on any), and store what they say."""
+def _read(platform: Platform, run: Run, known: pd.DataFrame, notes: list[str], moment: datetime) -> int:
+    """Ask the stations on the day itself (in the demo world on any), and store what they say by ``moment``."""
     token, fed = platform.secrets.get("AQICN_TOKEN", ""), known[known["feed"].notna()]
     if fed.empty:
         return 0
@@ -230,9 +238,9 @@ def _read(platform: Platform, run: Run, known: pd.DataFrame, notes: list[str]) -
     if not is_today(run) and platform.world != "demo":
         return 0
     since = midnight(run.day - timedelta(days=WINDOW))
-    before = platform.features.read(READINGS, columns=["station", "read_at"], since=since, until=asked_at(run))
+    before = platform.features.read(READINGS, columns=["station", "read_at"], since=since, until=moment)
     newest = {str(station): times.max() for station, times in before.groupby("station")["read_at"]}
-    rows, silent = aqicn.readings(platform.web, fed, token, asked_at(run), newest)
+    rows, silent = aqicn.readings(platform.web, fed, token, moment, newest)
     for why in dict.fromkeys(silent.values()):
         names = [name for name, reason in silent.items() if reason == why]
         notes.append(f"no reading of {shortened(names)}: {why}")

@@ -94,9 +94,12 @@ def test_damped_gives_up_an_anomaly_as_fast_as_the_past_did(made_panel):
     assert said["damped"][0] == pytest.approx(usual[1] + fitted.lasting[0, 0] * (60 - usual[0]), abs=1e-9)
 
 
-def test_damped_is_climatology_where_the_origin_day_is_blank(made_panel):
+def test_damped_takes_the_newest_day_of_the_week_and_is_climatology_after_a_silent_one(made_panel):
     panel = made_panel(days=200, stations=1)
-    panel.pm25[0, 160] = np.nan
+    panel.pm25[0, 155:161] = np.nan
+    said = spoken(panel, 150, 160, **NOTHING)
+    assert said["damped"].tolist() != said["climatology"].tolist()
+    panel.pm25[0, 154] = np.nan
     said = spoken(panel, 150, 160, **NOTHING)
     assert said["damped"].tolist() == said["climatology"].tolist()
 

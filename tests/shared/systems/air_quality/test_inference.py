@@ -1,7 +1,7 @@
 """Forecasts of a date from a served model: intervals of few residuals, pauses, stations of which little is known."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,13 @@ from shared.systems.air_quality.inference import (
     at_its_level,
     explain,
     forecast,
+    predict,
     serving,
 )
 from shared.systems.air_quality.keeping import load
 from shared.systems.air_quality.panel import panel_of
 from shared.systems.air_quality.sources import fetch
-from shared.systems.air_quality.tables import LEADS, LIMITS, OBSERVATIONS, PREDICTIONS, STATIONS
+from shared.systems.air_quality.tables import BASELINES, LEADS, LIMITS, OBSERVATIONS, PREDICTIONS, STATIONS
 
 CHANCES = [f"p{limit}" for limit in LIMITS]
 
@@ -44,6 +45,28 @@ def test_a_forecast_again_is_the_one_that_was_stored(air, model):
     assert len(made) == 14
     for name in ("pm25", "low", "high", *CHANCES, "input_hash"):
         assert made[name].equals(stored[name].reindex(made.index)), name
+
+
+def test_what_was_said_in_time_stays_and_what_was_missed_is_said_late(air, model):
+    before = air.features.read(PREDICTIONS)
+    days = air.features.read(OBSERVATIONS)
+    air.features.write(OBSERVATIONS, days[days["day"] == midnight(date(2026, 10, 16))].assign(pm25=40.0))
+    late = replace(run_of("2026-10-17"), started_at=datetime.fromisoformat("2026-10-21T06:45:00+00:00"))
+    assert predict(air, late, model) == 0
+    assert air.features.read(PREDICTIONS).equals(before)
+    assert predict(air, run_of("2026-10-17"), model) == 14  # on the day itself the newest that is known counts
+    missed = replace(late, day=date(2026, 10, 25))
+    assert predict(air, replace(missed, started_at=late.started_at + timedelta(days=9)), model) == 14
+
+
+@pytest.mark.parametrize("dust", [0.0, 990.0])
+def test_what_no_model_ever_saw_still_gets_forecasts_that_the_table_takes(air, model, dust):
+    days = air.features.read(OBSERVATIONS, since=midnight(date(2026, 9, 1)))
+    air.features.write(OBSERVATIONS, days.assign(pm25=dust))
+    rows = forecast(air, model, date(2026, 10, 20))
+    assert len(rows) == 14
+    for name in ("pm25", "low", "high", *BASELINES):
+        assert rows[name].dropna().between(0, PREDICTIONS.column(name).high).all()
 
 
 def test_a_station_of_which_nothing_was_ever_seen_gets_no_forecast(air, model):
