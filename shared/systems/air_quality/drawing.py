@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from shared.steps.svg import Axes, band, dots, level, line, picture
 from shared.systems.air_quality.scores import covered
-from shared.systems.air_quality.showing import NAMES, horizon, rmses
+from shared.systems.air_quality.showing import NAMES, horizon, rmses, thanks
 from shared.systems.air_quality.tables import BASELINES, LIMITS
 from shared.systems.air_quality.units import CLASSES, class_of, published_aqi
 
