@@ -145,7 +145,10 @@ def backtest(panel: Panel, days: int, plan: Plan) -> Report:
 
     Raises:
         NotYetError: the history is too short to learn from and to judge on.
+        UsageError: ``days`` is below 1.
     """
+    if days < 1:
+        raise UsageError(f"--days counts from 1; got {days}")
     length = last_observed(panel) + 1
     first = max(length - days, min(LEARNED_DAYS, length // 2))
     warm = min(max(first - WARM_DAYS, FEWEST_DAYS // 2, length // 4), first // 2)

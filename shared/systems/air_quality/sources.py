@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     Span = tuple[date, date]
 
 DAYS = 1460  # of a backfill: a year is too few to tell the seasons from the weather
+MOST_DAYS = 13_000  # since 1990, from when on histories are read
 WINDOW = 10  # days: later CAMS and the archive do not change any more
 REACH = 90  # days that Open-Meteo's forecast certainly reaches back
 PIECE = 185  # days that a backfill asks for at once
@@ -110,8 +111,8 @@ def backfill(  # noqa: PLR0913 - the options of the command
         WebError: an address gave no usable answer.
     """
     chosen = _chosen(stations(platform), station, files=bool(source or weather), unit=bool(unit and not source))
-    if days < 1:
-        raise UsageError(f"--days counts from 1; got {days}")
+    if not 1 <= days <= MOST_DAYS:
+        raise UsageError(f"--days counts from 1 to {MOST_DAYS}; got {days}")
     last = run.day - timedelta(days=1)
     first = run.day - timedelta(days=days)
     own, notes = _own(platform, run, chosen["station"].iloc[0], (source, weather, unit))

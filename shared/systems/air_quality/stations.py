@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from shared.ports import Platform
     from shared.runs import Run
 
+LONGEST_NAME = 100
+MOVED_KM = 1  # from which on a station is no longer where it was
 EARTH_KM = 6371.0
 FAR_KM = 200  # a station is nearer than that to some town
 BORDER_KM = 50  # and to one of its country
@@ -132,6 +134,7 @@ def _kept(platform: Platform, run: Run, places: list[Place]) -> Report:
         rows = pd.DataFrame([_row(place) | {"added_at": run.started_at} for place in places])
         rows["added_at"] = [since.get(name, at) for name, at in zip(rows["station"], rows["added_at"], strict=True)]
         notes = _feed_notes(platform, places, asked_at(run))
+        notes += _moved(known, rows)
         notes += _same_place(pd.concat([known[~known["station"].isin(rows["station"])], rows]), {*rows["station"]})
         written = platform.features.write(STATIONS, rows[STATIONS.names])
     return Report(
@@ -159,6 +162,18 @@ def _place(row: dict[Any, Any]) -> Place:
     """Return the place in a row of a file; ValueError for coordinates that are no numbers."""
     texts = {name: str(row[name]) for name in _OPTIONAL if name in row and not pd.isna(row[name])}
     return Place(str(row["name"]), float(row["latitude"]), float(row["longitude"]), **texts)
+
+
+def _moved(known: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """Return a note for each station that stood elsewhere: its days so far are of there."""
+    both = known.merge(rows, on="station", suffixes=("_was", ""))
+    apart = {row["station"]: km_between(_spot(row, "_was"), _spot(row)) for row in both.to_dict("records")}
+    far = {name: km for name, km in apart.items() if km >= MOVED_KM}
+    return [f"{name} was {km:.0f} km away until now, and its days so far are of there" for name, km in far.items()]
+
+
+def _spot(row: dict[Any, Any], when: str = "") -> tuple[float, float]:
+    return row[f"latitude{when}"], row[f"longitude{when}"]
 
 
 def _same_place(rows: pd.DataFrame, new: set[str]) -> list[str]:
@@ -206,6 +221,8 @@ def _checked(place: Place) -> Place:
     """Return the place with country as ISO code and time zone, once it fits."""
     if not slug(place.name):
         raise UsageError("a station needs a name with letters or digits: --station NAME")
+    if len(place.name) > LONGEST_NAME:
+        raise UsageError(f"a station's name has at most {LONGEST_NAME} letters; got {len(place.name)}")
     if place.feed:
         aqicn.must_be_feed(place.feed)
     swapped = (place.longitude, place.latitude)

@@ -126,7 +126,8 @@ def test_a_backfill_that_breaks_keeps_what_it_had_and_goes_on_later():
     [
         ({"station": "oslo"}, "there is no station 'oslo'; there are: rotterdam-zuid"),
         ({"unit": "aqi"}, "--unit says in which unit the values of a --source are"),
-        ({"days": 0}, "--days counts from 1; got 0"),
+        ({"days": 0}, "--days counts from 1 to 13000; got 0"),
+        ({"days": 999_999}, "--days counts from 1 to 13000; got 999999"),
     ],
 )
 def test_a_backfill_of_what_is_not_there_is_wrong_usage(platform, told, said):

@@ -76,6 +76,7 @@ def test_a_country_is_named_or_coded(platform, country):
         (Place("Sea", 0, -140), r"km from Taiohae, French Polynesia \(PF\)$"),
         (Place("N", float("nan"), 4.5), "nowhere on earth"),
         (Place("...", 51.9, 4.51), "a station needs a name"),
+        (Place("R" * 101, 51.9, 4.51), "at most 100 letters; got 101"),
         (Place("R", 51.9, 4.51, "NL", "Europe/Rotterdam"), "there is no time zone 'Europe/Rotterdam'"),
         (Place("R", 51.9, 4.51, "NL", "../etc"), "there is no time zone"),
         (Place("R", 51.9, 4.51, "NL", "", "@5284?x"), "is no feed of AQICN"),
@@ -100,6 +101,13 @@ def test_adding_a_station_again_changes_it_and_keeps_since_when_it_is_there(plat
     assert add(platform, again, replace(HORNSGATAN, timezone="Europe/Oslo")).rows == 1
     row = stations(platform).iloc[0]
     assert (row["timezone"], row["added_at"].date()) == ("Europe/Oslo", date(2026, 11, 20))
+
+
+def test_a_station_that_moves_is_noted(platform):
+    add(platform, RUN, HORNSGATAN)
+    report = add(platform, RUN, replace(HORNSGATAN, latitude=HORNSGATAN.latitude + 0.1))
+    assert report.note.startswith("stockholm-hornsgatan was 11 km away until now, and its days so far are of there")
+    assert add(platform, RUN, replace(HORNSGATAN, latitude=HORNSGATAN.latitude + 0.101)).note == ""
 
 
 def test_one_place_under_two_names_is_noted(platform):
