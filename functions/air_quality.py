@@ -22,8 +22,8 @@ training = image(*AIR, "scikit-learn", "skl2onnx", "onnxmltools", "xgboost-cpu")
 @service.stage(serving)
 def add(  # noqa: PLR0913 - the options of the command
     station: str = "",
-    lat: float = 0.0,
-    lon: float = 0.0,
+    lat: float = float("nan"),
+    lon: float = float("nan"),
     country: str = "",
     feed: str = "",
     timezone: str = "",
@@ -34,9 +34,12 @@ def add(  # noqa: PLR0913 - the options of the command
 
     --country, a code or a name, is checked against the place; --feed is AQICN's name of the station, such as @5284.
     """
+    from shared.errors import UsageError
     from shared.runs import run_stage
     from shared.systems.air_quality.stations import Place, add, add_all
 
+    if not source and (lat != lat or lon != lon):
+        raise UsageError("say where the station stands: --lat and --lon, degrees north and east")
     with service.opened() as platform:
         place = Place(station, lat, lon, country, timezone, feed)
         return run_stage(

@@ -21,7 +21,17 @@ import pandas as pd
 from shared.errors import NotYetError, UsageError
 from shared.runs import Report
 from shared.systems.air_quality.baselines import say as say_baselines
-from shared.systems.air_quality.blend import MEMBERS, WINDOW, exceedance, fit_blend, levels_of, residuals, spread
+from shared.systems.air_quality.blend import (
+    MEMBERS,
+    WINDOW,
+    corrected,
+    corrections,
+    exceedance,
+    fit_blend,
+    levels_of,
+    residuals,
+    spread,
+)
 from shared.systems.air_quality.features import fit_climate
 from shared.systems.air_quality.history import read_history, read_weather
 from shared.systems.air_quality.model import Plan, fit, say
@@ -62,8 +72,12 @@ class Rolled:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """What was finally said, by target day ``[stations, days, 7]``; ``over`` has an axis for LIMITS in front."""
+    """What was finally said, by target day ``[stations, days, 7]``; ``over`` has an axis for LIMITS in front.
 
+    ``blend`` is what members said together, ``pm25`` that corrected by how it was off lately.
+    """
+
+    blend: np.ndarray
     pm25: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -112,23 +126,26 @@ def blended(rolled: Rolled) -> Forecasts:
     return distributed(pm25, truth)
 
 
-def distributed(pm25: np.ndarray, truth: np.ndarray) -> Forecasts:
-    """Return forecasts ``[stations, days, 7]`` with what the residuals known at each origin say of their errors."""
-    low, high = np.full(pm25.shape, np.nan), np.full(pm25.shape, np.nan)
-    over = np.full((len(LIMITS), *pm25.shape), np.nan)
-    fell = residuals(truth, pm25)
+def distributed(blend: np.ndarray, truth: np.ndarray) -> Forecasts:
+    """Return forecasts of blends ``[stations, days, 7]``, with what residuals known at each origin say of them."""
+    pm25, low, high = (np.full(blend.shape, np.nan) for _ in range(3))
+    over = np.full((len(LIMITS), *blend.shape), np.nan)
+    fell = residuals(truth, blend)
     for place, lead in enumerate(LEADS):
-        past, said = fell[:, :, place].T, pm25[:, :, place].T
+        past, off = corrected(fell[:, :, place].T, lead), corrections(fell[:, :, place].T)
         lower, upper = levels_of(past, lead)
         for day in range(lead, len(past)):
-            if not np.isfinite(said[day]).any():
+            now = day - lead + 1  # rows before it were known at the origin
+            said = np.maximum(np.expm1(np.log1p(blend[:, day, place]) + off[now]), 0)
+            if not np.isfinite(said).any():
                 continue
-            known = past[max(0, day - lead - WINDOW + 1) : day - lead + 1]
-            below, above = spread(known, lower[day - lead + 1], upper[day - lead + 1])
-            low[:, day, place] = np.maximum(np.expm1(np.log1p(said[day]) + below), 0)
-            high[:, day, place] = np.expm1(np.log1p(said[day]) + above)
-            over[:, :, day, place] = [exceedance(known, said[day], limit) for limit in LIMITS]
-    return Forecasts(pm25, low, high, over)
+            known = past[max(0, now - WINDOW) : now]
+            below, above = spread(known, lower[now], upper[now])
+            pm25[:, day, place] = said
+            low[:, day, place] = np.maximum(np.expm1(np.log1p(said) + below), 0)
+            high[:, day, place] = np.expm1(np.log1p(said) + above)
+            over[:, :, day, place] = [exceedance(known, said, limit) for limit in LIMITS]
+    return Forecasts(blend, pm25, low, high, over)
 
 
 def _by_target(into: np.ndarray, said: np.ndarray, origins: np.ndarray) -> None:
@@ -180,7 +197,7 @@ def rows_of(rolled: Rolled, said: Forecasts, first: int) -> pd.DataFrame:
         "lead": np.broadcast_to(np.array(LEADS), shape).ravel(),
         "observed": rolled.truth[:, first:].ravel(),
     }
-    frame |= {name: getattr(said, name)[:, first:].ravel() for name in ("pm25", "low", "high")}
+    frame |= {name: getattr(said, name)[:, first:].ravel() for name in ("blend", "pm25", "low", "high")}
     frame |= {name: values[:, first:].ravel() for name, values in rolled.baselines.items()}
     rows = pd.DataFrame(frame)
     return rows[rows["pm25"].notna()].assign(day=lambda kept: kept["day"].dt.tz_localize("UTC")).reset_index(drop=True)

@@ -22,6 +22,7 @@ MEMBERS = {"linear": 0.3, "trees": 0.4, "damped": 0.05, "climatology": 0.05, "ri
 COVERAGE = 0.9
 WINDOW = 180  # days of residuals that a forecast's distribution holds
 WIDEST_TAIL = 0.1  # twice what is promised: a quiet summer must not leave a debt of misses for the winter
+RECENT = 28  # days of residuals that correct a forecast, and that weigh as much as the guess that nothing is off
 FEWEST = 30  # residuals; with fewer those of all stations stand in
 BORROWED = 40.0  # days of all stations' errors that count beside a station's own
 SILENT = 2.0  # a member that says nothing of a day errs that much more than the worst that spoke
@@ -98,6 +99,25 @@ def simplex_weights(squares: np.ndarray) -> np.ndarray:
 def residuals(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     """Return log((1 + truth) / (1 + forecast)): dust errs by shares, not by amounts."""
     return np.asarray(np.log1p(truth) - np.log1p(forecast))
+
+
+def corrections(past: np.ndarray) -> np.ndarray:
+    """Return ``[days + 1, series]``: row n is what residuals ``[days, series]`` before day n say a forecast lies off.
+
+    By the mean ratio of truth and forecast over the last weeks, drawn to 1 when few are known: a station whose level
+    moves, or of which the model learned another level, is followed within weeks.
+    """
+    known = np.isfinite(past)
+    ratios = np.where(known, np.exp(np.where(known, past, 0.0)), 0.0)
+    sums, counts = (np.pad(part.cumsum(axis=0), ((1, 0), (0, 0))) for part in (ratios, known))
+    since = np.maximum(np.arange(len(past) + 1) - RECENT, 0)
+    return np.asarray(np.log((sums - sums[since] + RECENT) / (counts - counts[since] + RECENT)))
+
+
+def corrected(past: np.ndarray, lead: int) -> np.ndarray:
+    """Return the residuals ``[days, series]`` that are left when forecasts are corrected by what was known then."""
+    then = np.maximum(np.arange(len(past)) - lead + 1, 0)
+    return np.asarray(past - corrections(past)[then])
 
 
 def ranks(past: np.ndarray, lead: int) -> np.ndarray:

@@ -18,7 +18,16 @@ from shared.runs import midnight, stamp
 from shared.steps.promotion import champion
 from shared.steps.tracing import traced
 from shared.systems.air_quality.baselines import say as say_baselines
-from shared.systems.air_quality.blend import FEWEST, WINDOW, exceedance, levels_of, residuals, spread
+from shared.systems.air_quality.blend import (
+    FEWEST,
+    WINDOW,
+    corrected,
+    corrections,
+    exceedance,
+    levels_of,
+    residuals,
+    spread,
+)
 from shared.systems.air_quality.features import FEATURES, LOOK_BACK, features
 from shared.systems.air_quality.keeping import Kept, load
 from shared.systems.air_quality.model import say
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
     from shared.runs import Run
 
 DAYS = LOOK_BACK + 10  # that features look back
+GOLDEN = (5**0.5 - 1) / 2
 HIGHEST = 1000.0  # µg/m³ that are believed: what the table takes
 REPLAYED = 2 * WINDOW  # days of residuals: those of the first half only say where levels stood
 
@@ -76,12 +86,11 @@ def forecast(platform: Platform, model: ModelVersion, day: date, as_of: Version 
     kept, at = load(model, panel), np.array([DAYS - 1])
     known = at_its_level(panel, kept)
     beside = say_baselines(kept.fitted.baselines, known, at)
-    pm25 = kept.level[:, None] * kept.blend.of(say(kept.fitted, known, at, beside))[:, 0]
-    pm25 = np.minimum(pm25, HIGHEST)
-    pm25[~(np.isfinite(panel.pm25).any(axis=1) | kept.known)] = np.nan
+    blend = kept.level[:, None] * kept.blend.of(say(kept.fitted, known, at, beside))[:, 0]
+    blend[~(np.isfinite(panel.pm25).any(axis=1) | kept.known)] = np.nan
     raised = {name: (1.0 if name == "cams" else kept.level[:, None]) * beside[name][:, 0] for name in BASELINES}
     past = _past(platform, kept, panel, day, as_of)
-    said = {"pm25": pm25, **_distribution(pm25, past), **raised}
+    said = {"blend": blend, **_distribution(blend, past), **raised}
     inputs = features(known, kept.fitted.climate, at)[:, 0]
     return _rows(panel, day, said, inputs)
 
@@ -132,7 +141,7 @@ def _past(platform: Platform, kept: Kept, panel: Panel, day: date, as_of: Versio
     first = day - timedelta(days=REPLAYED)
     since, until = midnight(first), midnight(day)
     live = platform.features.read(
-        PREDICTIONS, ["station", "day", "lead", "pm25"], since=since, until=until, as_of=as_of
+        PREDICTIONS, ["station", "day", "lead", "blend"], since=since, until=until, as_of=as_of
     )
     seen = platform.features.read(
         OBSERVATIONS, ["station", "day", "pm25", "origin"], since=since, until=until, as_of=as_of
@@ -145,7 +154,7 @@ def _past(platform: Platform, kept: Kept, panel: Panel, day: date, as_of: Versio
     when += REPLAYED - 1 - newest if newest < REPLAYED - WINDOW else 0
     who = pd.Index(panel.stations).get_indexer(pd.Index(rows["station"]))
     there = (when >= 0) & (when < REPLAYED) & (who >= 0)
-    fell = residuals(rows["observed"].to_numpy(float), rows["pm25"].to_numpy(float))
+    fell = residuals(rows["observed"].to_numpy(float), rows["blend"].to_numpy(float))
     out[when[there], who[there], rows["lead"].to_numpy()[there] - 1] = fell[there]
     return _borrowed(out)
 
@@ -159,18 +168,20 @@ def _borrowed(past: np.ndarray) -> np.ndarray:
     for place in range(len(LEADS)):
         pool = np.sort(past[-WINDOW:, :, place][np.isfinite(past[-WINDOW:, :, place])])
         if len(pool):
-            shares = (np.arange(WINDOW) + 0.5) / WINDOW
+            shares = (np.arange(WINDOW) * GOLDEN) % 1  # in an order of which no stretch lies high or low
             out[-WINDOW:, few[:, place], place] = np.quantile(pool, shares)[:, None]
     return out
 
 
-def _distribution(pm25: np.ndarray, past: np.ndarray) -> dict[str, np.ndarray]:
-    """Return ``low``, ``high`` and ``p<limit>`` of forecasts ``[stations, 7]``, each ``[stations, 7]``."""
-    said: dict[str, np.ndarray] = {name: np.full(pm25.shape, np.nan) for name in ("low", "high", *_CHANCES)}
+def _distribution(blend: np.ndarray, past: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``pm25``, ``low``, ``high`` and ``p<limit>`` of blends ``[stations, 7]``, each ``[stations, 7]``."""
+    said = {name: np.full(blend.shape, np.nan) for name in ("pm25", "low", "high", *_CHANCES)}
     for place, lead in enumerate(LEADS):
-        fell, there = past[:, :, place], pm25[:, place]
+        fell, off = corrected(past[:, :, place], lead), corrections(past[:, :, place])[-1]
+        there = np.clip(np.expm1(np.log1p(blend[:, place]) + off), 0, HIGHEST)
         lower, upper = (path[-1] for path in levels_of(fell, lead))
         below, above = spread(fell[-WINDOW:], lower, upper)
+        said["pm25"][:, place] = there
         said["low"][:, place] = np.maximum(np.expm1(np.log1p(there) + np.minimum(below, 0)), 0)
         said["high"][:, place] = np.minimum(np.expm1(np.log1p(there) + np.maximum(above, 0)), 2 * HIGHEST)
         for name, limit in _CHANCES.items():

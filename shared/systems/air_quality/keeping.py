@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from shared.ports import ModelVersion
     from shared.systems.air_quality.panel import Panel
 
-PAST = ["station", "day", "lead", "observed", "pm25", "low", "high", *BASELINES]  # what is kept of the backtest
+PAST = [
+    "station",
+    "day",
+    "lead",
+    "observed",
+    "blend",
+    "pm25",
+    "low",
+    "high",
+    *BASELINES,
+]  # what is kept of the backtest
 MOSTLY = 0.5  # share of own days from which a model knows a station's own level
 MOST_PAST = 1_000_000  # rows, the newest
 

@@ -221,7 +221,7 @@ def _report(platform: Platform, chosen: pd.DataFrame, done: _Doing) -> Report:
         rows=done.rows,
         metrics={"stations": float(len(chosen)), "days": float(len(mine)), **{k: v for k, v in counts.items() if v}},
         headline="days",
-        note="; ".join(done.notes),
+        note="; ".join([*done.notes, *(["no service had a value for these stations and days"] if mine.empty else [])]),
     )
 
 

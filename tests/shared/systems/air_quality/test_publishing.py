@@ -62,6 +62,7 @@ def fill(platform, tmp_path, names, days=20):
         "p15": 0.4,
         "p25": 0.1,
         "p35": 0.004,
+        "blend": 9.0,
         **dict.fromkeys(BASELINES, 9.0),
     }
     made = {"input_hash": "h", "model": "air_quality", "model_version": 1, "run_id": "r", "code_version": "c"}

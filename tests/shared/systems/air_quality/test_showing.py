@@ -36,7 +36,7 @@ def station(name, called=None, feed=None):
 def said(name, made_on, pm25=10.0, **changes):
     """Return the seven forecasts that a station's run of a date made."""
     days = [made_on + timedelta(days=lead - 1) for lead in range(1, 8)]
-    values = {"pm25": pm25, "low": 5.0, "high": 20.0, "p15": 0.2, "p25": 0.1, "p35": 0.01}
+    values = {"pm25": pm25, "blend": pm25, "low": 5.0, "high": 20.0, "p15": 0.2, "p25": 0.1, "p35": 0.01}
     values |= dict.fromkeys(BASELINES, 12.0) | changes
     made = {"input_hash": "h", "model": "air_quality", "model_version": 1, "run_id": "r", "code_version": "c"}
     return pd.DataFrame(
