@@ -29,9 +29,11 @@ LEAST_TOP, ROOM = 12.0, 1.12  # µg/m³ that a picture reaches at least; above t
 SIMULATED = Markup('<p class="banner"><strong>Simulated data.</strong> A simulator made what is shown here.</p>')
 REPLAYED = Markup('<p class="banner"><strong>Recorded data.</strong> Stored answers were played again.</p>')
 BANNERS = {"demo": SIMULATED, "replay": REPLAYED}
+MARK = '<meta name="generator" content="almanac">'  # by which a page is known as ours
 PAGE = Markup("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="generator" content="almanac">
 <link rel="icon" href="data:,"><title>{}</title><style>{}</style></head>
 <body><main>{}<h1>{}</h1>
 {}

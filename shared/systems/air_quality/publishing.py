@@ -44,8 +44,9 @@ def publish(platform: Platform, run: Run, to: Path) -> Report:
 
     Raises:
         NotYetError: nothing was forecast yet.
-        UsageError: ``to`` is no folder, or cannot be written.
+        UsageError: ``to`` is no folder, cannot be written, or holds a page that is not Almanac's.
     """
+    _must_be_ours(to / "index.html")
     looks = outlooks(platform)
     rows = outcomes(platform, run.until, DAYS, champion(platform, MODEL, until=run.until))
     texts = _pages(looks, rows, platform.world)
@@ -103,6 +104,12 @@ def _json(said: pd.DataFrame, world: str) -> str:
     forecasts: list[dict[Any, Any]] = said.to_dict("records")
     about = {"what": "PM2.5, daily means", "unit": "µg/m³", "interval": 0.9, "simulated": world == "demo"}
     return json.dumps({**about, "forecasts": forecasts}, ensure_ascii=False, indent=1)
+
+
+def _must_be_ours(index: Path) -> None:
+    """Refuse to write over somebody else's page."""
+    if index.is_file() and drawing.MARK not in index.read_text(errors="ignore")[:2000]:
+        raise UsageError(f"{index} is not a page that Almanac wrote: give another folder, or move it away")
 
 
 def _write(to: Path, texts: Mapping[str, str]) -> None:

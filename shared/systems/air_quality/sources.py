@@ -118,7 +118,10 @@ def backfill(  # noqa: PLR0913 - the options of the command
     own, notes = _own(platform, run, chosen["station"].iloc[0], (source, weather, unit))
     done = _Doing(notes=notes)
     for table, rows in own:
-        done.rows += platform.features.write(table, rows[table.names]).rows
+        written = platform.features.write(table, rows[table.names])
+        done.rows += written.rows
+        if written.quarantined:
+            done.notes.append(f"{written.quarantined} rows are out of bounds: almanac table {table.name}_quarantine")
         first = min(first, rows["day"].min().date()) if table is OBSERVATIONS else first
     pieces = [(ARCHIVE, piece) for piece in _pieces(first, last)]
     pieces += [(api, piece) for api in (PREVIOUS, AIR) for piece in _pieces(run.day - timedelta(days=days), last)]

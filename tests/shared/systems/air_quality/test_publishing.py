@@ -12,6 +12,7 @@ from shared.errors import NotYetError, UsageError
 from shared.ports import NewModel
 from shared.runs import Run
 from shared.steps.promotion import Verdict, record
+from shared.systems.air_quality.drawing import MARK
 from shared.systems.air_quality.publishing import publish
 from shared.systems.air_quality.showing import SOURCES
 from shared.systems.air_quality.tables import BASELINES, OBSERVATIONS, PREDICTIONS, STATIONS
@@ -148,7 +149,7 @@ def test_what_else_lies_in_the_folder_stays_and_nothing_is_left_over(platform, t
     site = tmp_path / "site"
     site.mkdir()
     (site / "CNAME").write_text("air.example")
-    (site / "index.html").write_text("an older page")
+    (site / "index.html").write_text(f"{MARK} an older page")
     publish(platform, RUN, site)
     publish(platform, RUN, site)
     assert (site / "CNAME").read_text() == "air.example"
@@ -204,3 +205,12 @@ def test_a_station_without_a_past_says_so(platform, tmp_path):
     words = " ".join(Strict((tmp_path / "site" / "index.html").read_text()).words)
     assert "No day that was forecast is over yet." in words
     assert "too few days" in words
+
+
+def test_a_page_that_somebody_else_wrote_is_not_written_over(platform, tmp_path):
+    fill(platform, tmp_path, [("delft", "Delft")])
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("<h1>My garden</h1>")
+    with pytest.raises(UsageError, match="not a page that Almanac wrote"):
+        publish(platform, RUN, tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").read_text() == "<h1>My garden</h1>"

@@ -85,6 +85,13 @@ def test_a_backfill_across_a_leap_day_and_a_change_of_clocks_misses_no_day(platf
     assert len(days(platform)) == 40
 
 
+def test_a_value_out_of_bounds_is_put_aside_and_told(platform, tmp_path):
+    (tmp_path / "dust.csv").write_text("date,pm25\n2026-11-07,7.5\n2026-11-08,9999.5\n2026-11-09,9.5\n")
+    report = backfill(platform, run_of("2026-11-10"), days=2, source=str(tmp_path / "dust.csv"), unit="ugm3")
+    assert "1 rows are out of bounds: almanac table air_quality_observations_quarantine" in report.note
+    assert platform.features.read(OBSERVATIONS.quarantine)["reason"].tolist() == ["pm25 is above 1000 µg/m³"]
+
+
 def test_a_file_is_history_and_cams_fills_the_days_that_it_lacks(platform, tmp_path):
     (tmp_path / "dust.csv").write_text("date,pm25\n2020-01-01,7.5\n2026-11-08,8.5\n2026-11-09,9\n2026-11-10,10\n")
     report = backfill(platform, run_of("2026-11-10"), days=4, source=str(tmp_path / "dust.csv"), unit="ugm3")
