@@ -69,9 +69,7 @@ def day(
         for row in (row for row in rows if row["note"]):
             say = terminal.say_error if row["status"] == "failed" else terminal.say
             say(f"{row['system']}: {row['note']}")
-        terminal.screen.print(
-            "\nSee them: almanac open      Look inside: almanac status, almanac table iris_predictions"
-        )
+        terminal.screen.print("\nSee them: almanac open      Look inside: almanac status, almanac table")
     if any(row["status"] == "failed" for row in rows):
         raise typer.Exit(1)
 
