@@ -45,11 +45,6 @@ SWATCH = Markup(
 )
 
 
-def title_of(look: Outlook) -> str:
-    """Return a station's name with its country."""
-    return f"{look.place['name']} ({look.place['country']})"
-
-
 def tiles(look: Outlook, today: date) -> Markup:
     """Return the day of the forecast, the worst day, the likeliest exceedance, and how old all is."""
     rows = look.forecast.to_dict("records")

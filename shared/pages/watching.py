@@ -15,7 +15,8 @@ import gradio as gr
 from shared.connect import open_platform
 from shared.errors import NotYetError, UsageError
 from shared.pages.guard import shown, shown_if
-from shared.pages.period import USUAL_DAYS, parse_period
+from shared.pages.period import parse_period
+from shared.pages.period_row import LONGEST, NEWEST, PRIVATE, WRITTEN, PeriodRow, told
 from shared.pages.standing import head
 
 if TYPE_CHECKING:
@@ -58,35 +59,31 @@ class Watched:
         try:
             first, last = self.period(platform, since, until)
         except UsageError:  # what the browser kept is no period any more; the visitor did nothing wrong
+            since = ""
             first, last = self.period(platform, "", "")
-        top = shown_if(head(platform, self.system))
-        return [top, gr.update(visible=True), *self._parts(platform, first, last, *chosen)]
+        top, mark = shown_if(head(platform, self.system)), WRITTEN if since else NEWEST
+        row = [mark, told([mark, "", ""], first, last)]
+        return [top, gr.update(visible=True), *row, *self.page(platform, first, last, *chosen)]
 
-    def show(self, since: str, until: str, *chosen: object) -> list[Any]:
-        """Return what to keep in the browser, and the figures of the period as written."""
+    def show(self, mark: str, since: str, until: str, *chosen: object) -> list[Any]:
+        """Return what to keep in the browser, what the row is told, and the figures of the period that is marked.
+
+        Nothing is kept of the newest 30 days, so that the period moves on with the days.
+        """
         platform = open_platform()
-        first, last = self.period(platform, since, until)
-        return [[first.isoformat(), last.isoformat()], *self._parts(platform, first, last, *chosen)]
+        begin, end = {WRITTEN: (since, until), LONGEST: (self._oldest(platform), "")}.get(mark, ("", ""))
+        first, last = self.period(platform, begin, end)
+        kept = [] if mark == NEWEST else [first.isoformat(), last.isoformat()]
+        return [kept, told([mark, since, until], first, last), *self.page(platform, first, last, *chosen)]
 
-    def show_usual(self, *chosen: object) -> list[Any]:
-        """Return that nothing is kept, so that the period moves on with the days, and the newest 30 days."""
-        return [[], *self.show("", "", *chosen)[1:]]
-
-    def show_all(self, *chosen: object) -> list[Any]:
-        """Return what to keep, and the figures of all there is."""
-        times = self._times(open_platform())
-        return self.show("" if times.empty else times.iloc[0].date().isoformat(), "", *chosen)
-
-    def show_other(self, since: str, until: str, *chosen: object) -> list[Any]:
-        """Return the figures of the period as written, after another choice than that of the period."""
-        return self.show(since, until, *chosen)[1:]
+    def _oldest(self, platform: Platform) -> str:
+        """Return the date of the first prediction, '' while there is none."""
+        times = self._times(platform)
+        return "" if times.empty else times.iloc[0].date().isoformat()
 
     def _times(self, platform: Platform) -> pd.Series:
         name = self.predictions.event_time
         return platform.features.read(self.predictions, columns=[name])[name]
-
-    def _parts(self, platform: Platform, first: date, last: date, *chosen: object) -> list[Any]:
-        return [first.isoformat(), last.isoformat(), *self.page(platform, first, last, *chosen)]
 
 
 class Frame:
@@ -96,24 +93,14 @@ class Frame:
         """Put notice, head and the row of the period into the page that is being built."""
         self.kept = gr.BrowserState([], storage_key=f"almanac.{system}_monitor.period", secret="not one")  # noqa: S106
         self.top, self.notice = gr.HTML(visible=False), gr.HTML(visible=False)
-        with gr.Column(visible=False) as self.page, gr.Row(elem_classes="al-period"):
-            self.since = gr.Textbox(label="From", max_length=40, min_width=150, scale=2)
-            self.until = gr.Textbox(label="To", max_length=40, min_width=150, scale=2)
-            self.shows = gr.Button("Show", variant="primary", min_width=90)
-            self.usual = gr.Button(f"Last {USUAL_DAYS} days", min_width=110)
-            self.everything = gr.Button("Everything", min_width=110)
+        with gr.Column(visible=False) as self.page:
+            self.period = PeriodRow("Everything")
 
     def connected(self, demo: gr.Blocks, watched: Watched, parts: Sequence[Any], chosen: Sequence[Any] = ()) -> None:
         """Let the page fill when it opens, and its ``parts`` change with the period and the other choices."""
-        quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        dates, parts = [self.since, self.until], [self.since, self.until, *parts]
-        same = [gr.skip()] * len(parts)
-        filled = {"inputs": [self.kept, *chosen], "outputs": [self.notice, self.top, self.page, *parts]}
-        demo.load(shown(watched.fill, [HIDDEN, HIDDEN, *same]), **filled, **quiet)
-        asked = {"outputs": [self.notice, self.kept, *parts], **quiet}
-        submits = [self.shows.click, self.since.submit, self.until.submit]
-        gr.on(submits, shown(watched.show, [gr.skip(), *same]), [*dates, *chosen], **asked)
-        self.usual.click(shown(watched.show_usual, [gr.skip(), *same]), [*chosen], **asked)
-        self.everything.click(shown(watched.show_all, [gr.skip(), *same]), [*chosen], **asked)
-        for one in chosen:  # what was kept of the period stays
-            one.input(shown(watched.show_other, same), [*dates, *chosen], [self.notice, *parts], **quiet)
+        row, same = self.period, [gr.skip()] * len(parts)
+        filled = [self.notice, self.top, self.page, row.mark, row.told, *parts]
+        fill = shown(watched.fill, [HIDDEN, HIDDEN, gr.skip(), gr.skip(), *same])
+        row.settled(demo.load(fill, [self.kept, *chosen], filled, **PRIVATE))
+        show, changed = shown(watched.show, [gr.skip(), gr.skip(), *same]), [self.notice, self.kept, row.told, *parts]
+        row.connected(show, [*row.asked, *chosen], changed, [one.input for one in chosen])

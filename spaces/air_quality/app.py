@@ -27,7 +27,7 @@ from shared.pages.air_calls import (
 )
 from shared.pages.guard import answered, shown
 from shared.pages.history import MOST_ROWS, latest_runs, versions
-from shared.pages.period import USUAL_DAYS
+from shared.pages.period_row import LONGEST, NEWEST, PRIVATE, WRITTEN, PeriodRow, told
 from shared.pages.plots import chart
 from shared.pages.provenance import provenance
 from shared.pages.standing import head
@@ -42,6 +42,7 @@ BETTER = (
     "Share of their squared error that is gone, with 95\u00a0% intervals: above 0 is better. "
     "What is known of too few days is left out."
 )
+YEAR = 365  # days
 HIDDEN = gr.update(visible=False)
 
 
@@ -58,18 +59,15 @@ def fill() -> list[Any]:
         head(platform, SYSTEM),
         gr.update(visible=True),
         gr.update(choices=choices, value=first),
-        *choose(first, LEADS[0], "", "", ONE),
+        *forecast(first),
+        *hindcast(first, LEADS[0], NEWEST, "", ""),
+        *skill(first, ONE),
         air_features.grouped(shares),
         air_charts.importance_chart(shares, air_features.GROUPS),
         air.alerts(told),
         versions(platform, MODEL),
         latest_runs(platform, SYSTEM),
     ]
-
-
-def choose(station: object, lead: object, since: object, until: object, whose: object) -> list[Any]:
-    """Return every part that belongs to a station: forecast, hindcast, skill."""
-    return [*forecast(station), *hindcast(station, lead, since, until), *skill(station, whose)]
 
 
 def forecast(station: object) -> list[Any]:
@@ -83,31 +81,17 @@ def forecast(station: object) -> list[Any]:
     return [air.tiles(said, today), air_charts.forecast_chart(said), fresh, air.week(said) + link, origin]
 
 
-def hindcast(station: object, lead: object, since: object, until: object) -> list[Any]:
-    """Return the period's dates, and what was said of it beside what was observed."""
+def hindcast(station: object, lead: object, mark: object, since: object, until: object) -> list[Any]:
+    """Return what the row of the period is told, and what was said of that period beside what was observed."""
     platform = open_platform()
     name, model = showing.place(platform, station)["station"], champion(platform, MODEL)
-    (first, last), rows = past(platform, model, name, lead, since, until)
+    begin, end = (since, until) if mark == WRITTEN else ("", "")
+    if mark == LONGEST:
+        begin = f"{showing.newest_outcome(platform, name) - timedelta(days=YEAR - 1)}"
+    (first, last), rows = past(platform, model, name, lead, begin, end)
     link = air.csv_link(rows, f"hindcast-{name}-lead-{lead_of(lead)}", "Save this hindcast (CSV)")
-    return [
-        f"{first}",
-        f"{last}",
-        air.hindcast_words(rows, lead_of(lead), model),
-        air_charts.hindcast_chart(rows),
-        link,
-    ]
-
-
-def usual(station: object, lead: object) -> list[Any]:
-    """Return the hindcast of the newest 30 days."""
-    return hindcast(station, lead, "", "")
-
-
-def year(station: object, lead: object) -> list[Any]:
-    """Return the hindcast of the newest 365 days."""
-    platform = open_platform()
-    last = showing.newest_outcome(platform, showing.place(platform, station)["station"])
-    return hindcast(station, lead, f"{last - timedelta(days=364)}", f"{last}")
+    words = air.hindcast_words(rows, lead_of(lead), model)
+    return [told([mark, since, until], first, last), words, air_charts.hindcast_chart(rows), link]
 
 
 def skill(station: object, whose: object) -> list[Any]:
@@ -128,8 +112,8 @@ with gr.Blocks(title="Air quality", analytics_enabled=False) as demo:
     notice, top = gr.HTML(visible=False), gr.HTML()
     with gr.Column(visible=False) as page:
         station = gr.Dropdown([], label="City", info="Type to search.", interactive=True)
-        trouble = gr.HTML(visible=False)
         with gr.Tab("Forecast"):
+            unforeseen = gr.HTML(visible=False)
             tiles, fresh = gr.HTML(), gr.HTML()
             ahead = chart("The days before, and the next seven", "Over the six classes of the US EPA's index.")
             week, origin = gr.HTML(), gr.HTML()
@@ -139,20 +123,15 @@ with gr.Blocks(title="Air quality", analytics_enabled=False) as demo:
             lead = gr.Radio(
                 [(f"{one}", one) for one in LEADS], value=LEADS[0], label="Days ahead (1: said on the day itself)"
             )
-            with gr.Row(elem_classes="al-period"):
-                since = gr.Textbox(label="From", max_length=40, min_width=150, scale=2)
-                until = gr.Textbox(label="To", max_length=40, min_width=150, scale=2)
-                shows = gr.Button("Show", variant="primary", min_width=90)
-                newest = gr.Button(f"Last {USUAL_DAYS} days", min_width=110)
-                longest = gr.Button("Last year", min_width=110)
-            past_words = gr.HTML()
+            period = PeriodRow("Last year")
+            unseen, past_words = gr.HTML(visible=False), gr.HTML()
             compared = chart("What was said, and what came", "The band held the truth 9 times in 10, if it is right.")
             past_link = gr.HTML()
         with gr.Tab("How good?"):
             whose = gr.Radio(
                 [ONE, ALL], value=ONE, label="Of which forecasts", info="The last year of one, the last 90 days of all."
             )
-            verdict = gr.HTML()
+            unjudged, verdict = gr.HTML(visible=False), gr.HTML()
             with gr.Row():
                 skills = chart(
                     "Better than its baselines?",
@@ -167,21 +146,20 @@ with gr.Blocks(title="Air quality", analytics_enabled=False) as demo:
             alerts, promotions, runs = gr.HTML(), gr.HTML(), gr.HTML()
         gr.HTML(Markup("<p>{}</p>").format(showing.thanks()))
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    forecasts, hindcasts = [tiles, ahead, fresh, week, origin], [since, until, past_words, compared, past_link]
+    forecasts, hindcasts = [tiles, ahead, fresh, week, origin], [period.told, past_words, compared, past_link]
     judgements = [verdict, skills, coverage, by_lead]
-    mine = [*forecasts, *hindcasts, *judgements]
-    filled = [top, page, station, *mine, groups, weights, alerts, promotions, runs]
-    # A choice made while the one before is still being answered is answered after it.
-    safe = {"preprocess": False, "trigger_mode": "always_last", **quiet}
-    demo.load(shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)]), None, [notice, *filled], **quiet)
-    same = [gr.skip()] * len(mine)
-    station.input(shown(choose, same), [station, lead, since, until, whose], [trouble, *mine], **safe)
-    submits, asked = [shows.click, since.submit, until.submit, lead.input], [station, lead, since, until]
-    gr.on(submits, shown(hindcast, same[: len(hindcasts)]), asked, [trouble, *hindcasts], **safe)
-    for button, which in ((newest, usual), (longest, year)):
-        button.click(shown(which, same[: len(hindcasts)]), [station, lead], [trouble, *hindcasts], **safe)
-    whose.input(shown(skill, same[: len(judgements)]), [station, whose], [trouble, *judgements], **safe)
+    filled = [top, page, station, *forecasts, *hindcasts, *judgements, groups, weights, alerts, promotions, runs]
+    opened = shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)])
+    period.settled(demo.load(opened, None, [notice, *filled], **PRIVATE))
+    # Each part is written by one event alone, one at a time: a choice that was made while the one before was still
+    # being answered is answered after it, and no late answer to an earlier one comes over it.
+    safe = {"preprocess": False, "trigger_mode": "always_last", "concurrency_limit": 1, **PRIVATE}
+    same = [gr.skip()] * len(filled)
+    show_past, asked = shown(hindcast, same[: len(hindcasts)]), [station, lead, *period.asked]
+    period.connected(show_past, asked, [unseen, *hindcasts], [station.input, lead.input])
+    station.input(shown(forecast, same[: len(forecasts)]), [station], [unforeseen, *forecasts], **safe)
+    show_skill = shown(skill, same[: len(judgements)])
+    gr.on([station.input, whose.input], show_skill, [station, whose], [unjudged, *judgements], **safe)
     for answer in (air_quality_stations, air_quality_forecast, air_quality_hindcast, air_quality_skill):
         gr.api(answered(answer))
 

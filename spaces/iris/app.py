@@ -6,7 +6,6 @@ call    ──► iris_predict (REST and MCP) ──► the same as plain values
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -134,14 +133,14 @@ with gr.Blocks(title="Iris", analytics_enabled=False) as demo:
     # Without preprocess the sliders' values come as they are, and ``measured`` says what is wrong with one. Not on
     # ``change``: it comes once a slider while all four are being set, with values old and new. On release a slider
     # first moves a value beyond its ends back to them, and is read one step later.
-    # One at a time, so that the answer to what was asked last also comes last.
-    asking = {"fn": show_safely, "inputs": sliders, "outputs": [trouble, *answers], "preprocess": False, **quiet}
-    asking |= {"concurrency_limit": 1}
-    gr.on([slider.input for slider in sliders], trigger_mode="always_last", **asking)
-    gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking)
-    # Read anew once the sliders are set, after whatever was still being answered: the last answer is the button's.
+    # All that asks is one event, one at a time, so that the answer to what was asked last also comes last. The buttons
+    # set the sliders in the browser, before that: the last one pressed stays.
     for one, button in buttons.items():
-        button.click(partial(TYPICAL_CM.get, one), None, sliders, **quiet).then(**asking)
+        button.click(None, None, sliders, js=f"() => {[*TYPICAL_CM[one]]}", **quiet)
+    moves = [event for slider in sliders for event in (slider.input, slider.release)]
+    touched = gr.on([*moves, *(button.click for button in buttons.values())], None, js="() => []", **quiet)
+    asking = {"fn": show_safely, "inputs": sliders, "outputs": [trouble, *answers], "preprocess": False, **quiet}
+    touched.then(**asking, trigger_mode="always_last", concurrency_limit=1)
     gr.api(answered(iris_predict))
 
 if __name__ == "__main__":

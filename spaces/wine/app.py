@@ -102,20 +102,20 @@ def fill() -> list[Any]:
     platform = open_platform()
     model = champion(platform, MODEL)
     colour = COLOURS[0] if COLOURS[0] in model.signature["ranges"] else COLOURS[-1]
-    form = _form(model, colour)
+    form = _form(model, colour, _typical(model, colour))
     fresh = freshness(standing(platform, SYSTEM), parse_day("today", platform.world))
     first = show(colour, *(slider["value"] for slider in form))
     return [shown_if(pieces.banner(platform.world)), gr.update(visible=True), colour, *form, fresh, *first]
 
 
-def choose(colour: object) -> list[Any]:
-    """Return the sliders in the ranges of a colour, at its typical wine."""
-    return _form(champion(open_platform(), MODEL), _colour(colour))
-
-
 def start(which: object, colour: object) -> list[Any]:
-    """Return the measures of a wine to begin with: typical, or one the model learned from and finds good or weak."""
+    """Return the sliders in the ranges of a colour, at a wine to begin with."""
     model, colour = champion(open_platform(), MODEL), _colour(colour)
+    return _form(model, colour, _first(model, colour, which))
+
+
+def _first(model: ModelVersion, colour: str, which: object) -> list[float]:
+    """Return the measures of a wine: typical, or one the model learned from and finds good or weak."""
     wines = pd.read_parquet(model.folder / "background.parquet").query("colour == @colour").dropna()
     if which == STARTS[0] or wines.empty:
         return _typical(model, colour)
@@ -193,11 +193,11 @@ def _on_steps(values: Mapping[str, float] | pd.Series) -> list[float]:
     return [round(float(values[name]), STEPS[name]) for name in MEASURES]
 
 
-def _form(model: ModelVersion, colour: str) -> list[Any]:
+def _form(model: ModelVersion, colour: str, values: list[float]) -> list[Any]:
     """Return the sliders of a colour; they reach a quarter beyond what the model saw, so that one can leave that."""
     ranges = model.signature["ranges"]
     seen = ranges.get(colour) or next(iter(ranges.values()))
-    return [_slider(name, seen[name], at) for name, at in zip(MEASURES, _typical(model, colour), strict=True)]
+    return [_slider(name, seen[name], at) for name, at in zip(MEASURES, values, strict=True)]
 
 
 def _slider(name: str, seen: list[float], at: float) -> dict[str, Any]:
@@ -221,6 +221,7 @@ with gr.Blocks(title="Wine", analytics_enabled=False) as demo:
             colour = gr.Radio([(plain(one), one) for one in COLOURS], label="Colour")
             with gr.Row():
                 buttons = [gr.Button(one, size="sm", min_width=100) for one in STARTS]
+                begun = gr.Textbox(STARTS[0], container=False, visible="hidden")
             with gr.Row():
                 sliders = [
                     gr.Slider(0, 1, 0, step=10 ** -STEPS[name], label=_label(name), buttons=[], min_width=220)
@@ -258,12 +259,18 @@ with gr.Blocks(title="Wine", analytics_enabled=False) as demo:
     opened.then(**lifting).then(**explaining)
     gr.on([slider.input for slider in sliders], **asking).then(**lifting).then(**explaining)
     gr.on([slider.release for slider in sliders], None, js="() => []").then(**asking).then(**lifting).then(**explaining)
-    # Read anew once the sliders are set, after whatever was still being answered: the last answer is the button's.
-    started = {"outputs": [trouble, *sliders], "preprocess": False, **quiet}
-    unset = [gr.skip()] * len(sliders)
-    colour.input(shown(choose, unset), [colour], **started).then(**asking).then(**lifting).then(**explaining)
-    for button in buttons:
-        button.click(shown(start, unset), [button, colour], **started).then(**asking).then(**lifting).then(**explaining)
+    # What begins anew is marked in the browser, and then one event alone sets the sliders: the last one pressed stays.
+    # Read anew once they are set, after whatever was still being answered: the last answer is that to them.
+    for event, which in [(colour.input, STARTS[0]), *((button.click, button.value) for button in buttons)]:
+        event(None, None, begun, js=f"() => {which!r}", **quiet)
+    begin = gr.on([colour.input, *(button.click for button in buttons)], None, js="() => []", **quiet)
+    started = {
+        "outputs": [trouble, *sliders],
+        **{name: asking[name] for name in ("preprocess", "trigger_mode")},
+        **quiet,
+    }
+    begin = begin.then(shown(start, [gr.skip()] * len(sliders)), [begun, colour], concurrency_limit=1, **started)
+    begin.then(**asking).then(**lifting).then(**explaining)
     gr.api(answered(wine_predict))
 
 if __name__ == "__main__":

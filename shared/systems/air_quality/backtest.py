@@ -26,11 +26,10 @@ from shared.systems.air_quality.blend import (
     WINDOW,
     corrected,
     corrections,
-    exceedance,
+    distribution,
     fit_blend,
     levels_of,
     residuals,
-    spread,
 )
 from shared.systems.air_quality.features import fit_climate
 from shared.systems.air_quality.history import read_history, read_weather
@@ -136,15 +135,11 @@ def distributed(blend: np.ndarray, truth: np.ndarray) -> Forecasts:
         lower, upper = levels_of(past, lead)
         for day in range(lead, len(past)):
             now = day - lead + 1  # rows before it were known at the origin
-            said = np.maximum(np.expm1(np.log1p(blend[:, day, place]) + off[now]), 0)
-            if not np.isfinite(said).any():
-                continue
-            known = past[max(0, now - WINDOW) : now]
-            below, above = spread(known, lower[now], upper[now])
-            pm25[:, day, place] = said
-            low[:, day, place] = np.maximum(np.expm1(np.log1p(said) + below), 0)
-            high[:, day, place] = np.expm1(np.log1p(said) + above)
-            over[:, :, day, place] = [exceedance(known, said, limit) for limit in LIMITS]
+            if np.isfinite(blend[:, day, place]).any():
+                known = past[max(0, now - WINDOW) : now]
+                said = distribution(blend[:, day, place], off[now], known, (lower[now], upper[now]))
+                pm25[:, day, place], low[:, day, place], high[:, day, place] = said.pm25, said.low, said.high
+                over[:, :, day, place] = said.over
     return Forecasts(blend, pm25, low, high, over)
 
 

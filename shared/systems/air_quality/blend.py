@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from shared.steps.forecasting import adaptive_levels
-from shared.systems.air_quality.tables import LEADS
+from shared.systems.air_quality.tables import LEADS, LIMITS
 
 # Who takes part, and with which weight before anything is known of how well they do.
 MEMBERS = {"linear": 0.3, "trees": 0.4, "damped": 0.05, "climatology": 0.05, "ridge": 0.1, "recursive": 0.1}
@@ -27,6 +27,7 @@ FEWEST = 30  # residuals; with fewer those of all stations stand in
 BORROWED = 40.0  # days of all stations' errors that count beside a station's own
 SILENT = 2.0  # a member that says nothing of a day errs that much more than the worst that spoke
 LEAST = 1e-9  # of a weight: where those that count say nothing, the others speak
+HIGHEST = 1000.0  # µg/m³ that are believed: what the table takes
 USUAL_DAYS = 20.0  # days of errors that count for the weights that are usual
 
 
@@ -159,6 +160,36 @@ def exceedance(past: np.ndarray, forecast: np.ndarray, limit: float) -> np.ndarr
     known = np.isfinite(past)
     above = (known & (past > np.log1p(limit) - np.log1p(forecast))).sum(axis=0)
     return np.where(np.isfinite(forecast), (above + 0.5) / (known.sum(axis=0) + 1), np.nan)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """``pm25``, ``low``, ``high``: µg/m³ ``[series]``; ``over``: P(more than each of LIMITS) ``[limits, series]``."""
+
+    pm25: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    over: np.ndarray
+
+
+def distribution(
+    blend: np.ndarray, off: np.ndarray, past: np.ndarray, tails: tuple[np.ndarray, np.ndarray]
+) -> Distribution:
+    """Return what is said of blends ``[series]`` (µg/m³) that lie ``off`` (``corrections``), by corrected residuals.
+
+    Those are ``past [days, series]``; the shares in ``tails [series]`` of them lie below and above the interval, which
+    always holds what is expected.
+
+    >>> past = np.log([[0.8], [1.0], [1.25]])
+    >>> found = distribution(np.array([9.0]), np.zeros(1), past, (np.array([0.25]), np.array([0.25])))
+    >>> [values.round(2).tolist() for values in (found.pm25, found.low, found.high, found.over[0])]
+    [[9.0], [7.0], [11.5], [0.12]]
+    """
+    pm25 = np.clip(np.expm1(np.log1p(blend) + off), 0, HIGHEST)
+    below, above = spread(past, *tails)
+    low = np.maximum(np.expm1(np.log1p(pm25) + np.minimum(below, 0)), 0)
+    high = np.minimum(np.expm1(np.log1p(pm25) + np.maximum(above, 0)), 2 * HIGHEST)
+    return Distribution(pm25, low, high, np.array([exceedance(past, pm25, limit) for limit in LIMITS]))
 
 
 def levels_of(past: np.ndarray, lead: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,10 +23,9 @@ from shared.systems.air_quality.blend import (
     WINDOW,
     corrected,
     corrections,
-    exceedance,
+    distribution,
     levels_of,
     residuals,
-    spread,
 )
 from shared.systems.air_quality.features import FEATURES, LOOK_BACK, features
 from shared.systems.air_quality.keeping import Kept, load
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 
 DAYS = LOOK_BACK + 10  # that features look back
 GOLDEN = (5**0.5 - 1) / 2
-HIGHEST = 1000.0  # µg/m³ that are believed: what the table takes
 REPLAYED = 2 * WINDOW  # days of residuals: those of the first half only say where levels stood
 
 
@@ -81,6 +79,13 @@ def forecast(platform: Platform, model: ModelVersion, day: date, as_of: Version 
     Raises:
         NotYetError: nothing was observed of any station.
     """
+    return _made(platform, model, day, as_of)[0]
+
+
+def _made(
+    platform: Platform, model: ModelVersion, day: date, as_of: Version | None
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Return what ``forecast`` does, and the features it is made from, by station ``[7, features]``."""
     origin = day - timedelta(days=1)
     panel = panel_of(platform, origin, DAYS, as_of=as_of)
     kept, at = load(model, panel), np.array([DAYS - 1])
@@ -92,7 +97,7 @@ def forecast(platform: Platform, model: ModelVersion, day: date, as_of: Version 
     past = _past(platform, kept, panel, day, as_of)
     said = {"blend": blend, **_distribution(blend, past), **raised}
     inputs = features(known, kept.fitted.climate, at)[:, 0]
-    return _rows(panel, day, said, inputs)
+    return _rows(panel, day, said, inputs), dict(zip(panel.stations, inputs, strict=True))
 
 
 def at_its_level(panel: Panel, kept: Kept) -> Panel:
@@ -113,23 +118,12 @@ def explain(platform: Platform, name: str) -> dict[str, Any]:
 
     def again(model: ModelVersion, made: pd.Series, as_of: Version | None) -> tuple[dict[str, Any], pd.Series]:
         day = (made["day"] - pd.Timedelta(days=int(made["lead"]) - 1)).date()
-        rows = forecast(platform, model, day, as_of)
-        return _went_in(platform, model, made, (day, as_of)), rows[rows["forecast"] == name].iloc[0]
+        rows, inputs = _made(platform, model, day, as_of)
+        values = inputs[made["station"]][int(made["lead"]) - 1]
+        told = [None if np.isnan(value) else round(float(value), 4) for value in values]
+        return dict(zip(FEATURES, told, strict=True)), rows[rows["forecast"] == name].iloc[0]
 
     return traced(platform, PREDICTIONS, name, again)
-
-
-def _went_in(
-    platform: Platform, model: ModelVersion, made: pd.Series, when: tuple[date, Version | None]
-) -> dict[str, Any]:
-    """Return the features of one forecast by name."""
-    day, as_of = when
-    panel = panel_of(platform, day - timedelta(days=1), DAYS, as_of=as_of)
-    kept = load(model, panel)
-    rows = features(at_its_level(panel, kept), kept.fitted.climate, np.array([DAYS - 1]))
-    inputs = rows[panel.stations.index(made["station"]), 0, int(made["lead"]) - 1]
-    values = [None if np.isnan(value) else round(float(value), 4) for value in inputs]
-    return dict(zip(FEATURES, values, strict=True))
 
 
 def _past(platform: Platform, kept: Kept, panel: Panel, day: date, as_of: Version | None) -> np.ndarray:
@@ -175,21 +169,14 @@ def _borrowed(past: np.ndarray) -> np.ndarray:
 
 def _distribution(blend: np.ndarray, past: np.ndarray) -> dict[str, np.ndarray]:
     """Return ``pm25``, ``low``, ``high`` and ``p<limit>`` of blends ``[stations, 7]``, each ``[stations, 7]``."""
-    said = {name: np.full(blend.shape, np.nan) for name in ("pm25", "low", "high", *_CHANCES)}
+    by_lead = []
     for place, lead in enumerate(LEADS):
         fell, off = corrected(past[:, :, place], lead), corrections(past[:, :, place])[-1]
-        there = np.clip(np.expm1(np.log1p(blend[:, place]) + off), 0, HIGHEST)
-        lower, upper = (path[-1] for path in levels_of(fell, lead))
-        below, above = spread(fell[-WINDOW:], lower, upper)
-        said["pm25"][:, place] = there
-        said["low"][:, place] = np.maximum(np.expm1(np.log1p(there) + np.minimum(below, 0)), 0)
-        said["high"][:, place] = np.minimum(np.expm1(np.log1p(there) + np.maximum(above, 0)), 2 * HIGHEST)
-        for name, limit in _CHANCES.items():
-            said[name][:, place] = exceedance(fell[-WINDOW:], there, limit)
-    return said
-
-
-_CHANCES = {f"p{limit}": limit for limit in LIMITS}
+        lower, upper = levels_of(fell, lead)
+        by_lead.append(distribution(blend[:, place], off, fell[-WINDOW:], (lower[-1], upper[-1])))
+    said = {name: np.stack([getattr(one, name) for one in by_lead], axis=-1) for name in ("pm25", "low", "high")}
+    chances = np.stack([one.over for one in by_lead], axis=-1)
+    return said | {f"p{limit}": chance for limit, chance in zip(LIMITS, chances, strict=True)}
 
 
 def _rows(panel: Panel, day: date, said: dict[str, np.ndarray], inputs: np.ndarray) -> pd.DataFrame:

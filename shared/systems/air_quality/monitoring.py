@@ -20,7 +20,7 @@ from shared.steps.alerts import MEMORY_DAYS, Alert, exceedances, failures, raise
 from shared.steps.forecasting import skill
 from shared.steps.intervals import interval_coverage
 from shared.systems.air_quality.blend import COVERAGE, residuals
-from shared.systems.air_quality.panel import own_days
+from shared.systems.air_quality.panel import of_station, own_days
 from shared.systems.air_quality.scores import ALWAYS, CLOSEST, errors, judged, totals
 from shared.systems.air_quality.stations import shortened
 from shared.systems.air_quality.tables import (
@@ -55,8 +55,10 @@ def outcomes(
     then. With ``model``, days without a live forecast are filled from its backtest; of one station when it is named.
     """
     span = {"since": until - timedelta(days=days), "until": until}
-    said = _of(platform.features.read(PREDICTIONS, ["station", "day", "lead", *_SAID], **span), station)
-    seen = own_days(_of(platform.features.read(OBSERVATIONS, ["station", "day", "pm25", "origin"], **span), station))
+    said = of_station(platform.features.read(PREDICTIONS, ["station", "day", "lead", *_SAID], **span), station)
+    seen = own_days(
+        of_station(platform.features.read(OBSERVATIONS, ["station", "day", "pm25", "origin"], **span), station)
+    )
     rows = said.merge(seen.rename(columns={"pm25": "observed"}), on=["station", "day"]).assign(live=True)
     if model is not None:  # of a thousand stations' backtest only one is read
         chosen = [("station", "==", station)] if station else None
@@ -70,10 +72,6 @@ def outcomes(
 _SAID = ("pm25", "low", "high", *BASELINES)
 
 
-def _of(rows: pd.DataFrame, station: str) -> pd.DataFrame:
-    return rows[rows["station"] == station] if station else rows
-
-
 def score(platform: Platform, run: Run, model: ModelVersion) -> Report:
     """Write the figures of the run's date and raise alerts; return RMSE and coverage of the last DAYS days."""
     rows = outcomes(platform, midnight(run.day))  # what is known in time: done again later, the figures stay
@@ -83,7 +81,7 @@ def score(platform: Platform, run: Run, model: ModelVersion) -> Report:
     written = platform.features.write(MONITORING, figures.assign(day=midnight(run.day)))
     raised = raise_alerts(platform, run, ALERTS, _alerts(platform, run, figures))
     metrics, baselines = totals(rows) if len(judged(rows)) else ({}, {})
-    main = {name: value for name, value in metrics.items() if "_" not in name and np.isfinite(value)}
+    main = {name: value for name, value in metrics.items() if np.isfinite(value)}
     return Report(
         rows=written.rows + raised.rows,
         metrics=main,

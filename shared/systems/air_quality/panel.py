@@ -182,6 +182,11 @@ def _naive(days: pd.Series) -> pd.Series:
     return pd.to_datetime(days, utc=True).dt.tz_localize(None).dt.normalize()
 
 
+def of_station(rows: pd.DataFrame, station: str) -> pd.DataFrame:
+    """Return the rows of one station, by its short name; all of them with ''."""
+    return rows[rows["station"] == station] if station else rows
+
+
 def own_days(seen: pd.DataFrame) -> pd.DataFrame:
     """Return the observed days that forecasts are judged by: a station's own, or CAMS's where it never had its own."""
     stand_in = seen["origin"] == "cams"

@@ -22,6 +22,7 @@ from shared.errors import NotYetError, UsageError
 from shared.runs import ledger, midnight
 from shared.steps.forecasting import skill
 from shared.systems.air_quality.monitoring import outcomes
+from shared.systems.air_quality.panel import of_station
 from shared.systems.air_quality.scores import CLOSEST, judged
 from shared.systems.air_quality.stations import shortened, slug
 from shared.systems.air_quality.tables import (
@@ -59,7 +60,6 @@ SOURCES = (  # whose data is shown: their licences ask to be named, with a link
     ("World Air Quality Index Project", "https://aqicn.org", "and its originating agencies: readings of stations"),
 )
 _SHOWN = ["station", "day", "lead", "pm25", "low", "high", *(f"p{limit}" for limit in LIMITS), "model_version"]
-_SAID = ["station", "day", "lead", "pm25", "low", "high", *BASELINES]
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,14 @@ def outlooks(platform: Platform, station: str = "") -> dict[str, Outlook]:
     if days.empty:
         raise NotYetError("nothing was forecast yet; run `almanac day`")
     since = (days.max() - timedelta(days=OLDEST_DAYS + len(LEADS))).to_pydatetime()
-    rows = _of(platform.features.read(PREDICTIONS, _SHOWN, since=since), station)
+    rows = of_station(platform.features.read(PREDICTIONS, _SHOWN, since=since), station)
     made = rows["day"] - pd.to_timedelta(rows["lead"] - 1, unit="D")
     newest = rows[made == made.groupby(rows["station"]).transform("max")]
     if newest.empty:
         raise NotYetError(f"nothing was forecast for {station} lately; run `almanac day`")
     wanted = ["station", "day", "pm25", "origin"]
     before = since - timedelta(days=OBSERVED_DAYS)
-    observed = _of(platform.features.read(OBSERVATIONS, wanted, since=before), station)
+    observed = of_station(platform.features.read(OBSERVATIONS, wanted, since=before), station)
     known = {str(row["station"]): row for row in places(platform).to_dict("records")}
     past = dict([*observed.groupby("station")])
     ahead = {str(name): part for name, part in newest.groupby("station") if name in known}
@@ -151,7 +151,7 @@ def newest_outcome(platform: Platform, station: str = "") -> date:
     Raises:
         NotYetError: there is none.
     """
-    days = _of(platform.features.read(OBSERVATIONS, ["station", "day"]), station)["day"]
+    days = of_station(platform.features.read(OBSERVATIONS, ["station", "day"]), station)["day"]
     if days.empty:
         raise NotYetError("no fine dust was observed yet; run `almanac run air_quality backfill`")
     return date.fromisoformat(f"{days.max():%Y-%m-%d}")
@@ -212,9 +212,9 @@ def horizon(found: pd.DataFrame) -> int | None:
 def freshness(platform: Platform, station: str, day: date) -> Freshness:
     """Return how new what is known of a station is, looked for from FRESH_DAYS before a day on."""
     since = midnight(day - timedelta(days=FRESH_DAYS))
-    read = _of(platform.features.read(READINGS, ["station", "read_at"], since=since), station)
-    days = _of(platform.features.read(OBSERVATIONS, ["station", "day", "origin"], since=since), station)
-    weather = _of(platform.features.read(WEATHER, ["station", "day", "lead", "origin"], since=since), station)
+    read = of_station(platform.features.read(READINGS, ["station", "read_at"], since=since), station)
+    days = of_station(platform.features.read(OBSERVATIONS, ["station", "day", "origin"], since=since), station)
+    weather = of_station(platform.features.read(WEATHER, ["station", "day", "lead", "origin"], since=since), station)
     return Freshness(
         read_at=None if read.empty else read["read_at"].max().to_pydatetime(),
         own_day=_last(days[days["origin"].isin(MEASURED)]),
@@ -222,10 +222,6 @@ def freshness(platform: Platform, station: str, day: date) -> Freshness:
         archive_day=_last(weather[(weather["lead"] == 0) & (weather["origin"] == "archive")]),
         note=_note(platform),
     )
-
-
-def _of(rows: pd.DataFrame, station: str) -> pd.DataFrame:
-    return rows[rows["station"] == station] if station else rows
 
 
 def _last(rows: pd.DataFrame) -> date | None:

@@ -49,7 +49,7 @@ def train(platform: Platform, run: Run, plan: Plan) -> Report:
         NotYetError: fewer than FEWEST_DAYS days were observed.
     """
     panel = known(platform, run, plan)
-    rolled, first = rolled_back(panel, plan)
+    rolled, first = roll_last_year(panel, plan)
     rows = rows_of(rolled, blended(rolled), first)
     length = last_observed(panel) + 1
     since = rolled.cuts[0]
@@ -87,7 +87,7 @@ def known(platform: Platform, run: Run, plan: Plan) -> Panel:
     return panel
 
 
-def rolled_back(panel: Panel, plan: Plan) -> tuple[Rolled, int]:
+def roll_last_year(panel: Panel, plan: Plan) -> tuple[Rolled, int]:
     """Return what would have been said of the last year, or of half a shorter history, and where judging begins.
 
     Before the second fit the blend is a guess, as nothing is known of how well its members do.

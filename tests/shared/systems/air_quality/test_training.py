@@ -16,7 +16,7 @@ from shared.systems.air_quality.keeping import PAST
 from shared.systems.air_quality.model import Plan
 from shared.systems.air_quality.sources import backfill
 from shared.systems.air_quality.tables import MODEL, OBSERVATIONS, PREDICTIONS
-from shared.systems.air_quality.training import ROLLED_DAYS, SHOWN, champion_said, known, rolled_back, some, train
+from shared.systems.air_quality.training import ROLLED_DAYS, SHOWN, champion_said, known, roll_last_year, some, train
 
 FEW = Plan(trees=5)
 
@@ -56,7 +56,7 @@ def test_a_plan_of_fewer_years_learns_from_fewer_days(air):
 def test_a_model_is_judged_on_the_last_year_or_on_half_of_a_shorter_history(made_panel, days, first):
     panel = made_panel(days=days + 7, stations=1)
     panel.pm25[:, days:] = np.nan
-    rolled, judged_from = rolled_back(panel, Plan(trees=1))
+    rolled, judged_from = roll_last_year(panel, Plan(trees=1))
     assert rolled.cuts[0] == first
     assert judged_from in (first, rolled.cuts[1])
     assert np.isnan(rolled.members[:, :, :first]).all()
