@@ -3,6 +3,7 @@
 day      what is due in every scheduled system          run      one stage, with its own options
 status   last runs, freshness, champions, cost          table    any table
 explain  a prediction back to model, features, code     open     the pages, on localhost
+deploy   to Modal, Hopsworks, Hugging Face               destroy  what deploy made
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from functions import _deploy_commands as deploying
 from functions import _terminal as terminal
-from functions._modal import ROOT, Service, timetable
+from functions._modal import Service
+from functions._secrets import hidden
 from functions._stages import AsJson, run_command, service, systems
+from functions._timetable import ROOT, timetable
 from shared.errors import AlmanacError, NotYetError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from shared.ports import Platform
 
 _WRONG_WORDS: type[Exception] = typer.BadParameter.__mro__[
@@ -75,11 +78,22 @@ def day(
 
 
 @cli.command()
-def status(as_json: AsJson = False) -> None:
+def status(
+    deployed: Annotated[bool, typer.Option("--deployed", help="What runs beside what the repository says.")] = False,
+    env: Annotated[
+        str, typer.Option(help="With --deployed: a table [deploy.ENV] of modal.toml; prod unless told.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Show the last runs, freshness, champions with their skill, cost this month, and what is due."""
     from functions._status import champions, last_runs, systems_now
     from shared.connect import open_platform
 
+    if env and not deployed:
+        raise UsageError("--env says of which deployment: it goes with --deployed")
+    if deployed:
+        deploying.deployed(env, as_json)
+        return
     platform = open_platform()
     found = {"systems": systems_now(platform), "runs": last_runs(platform), "champions": champions(platform)}
     if as_json:
@@ -166,6 +180,10 @@ def open_space(
     raise typer.Exit(min(1, abs(subprocess.run(command, env=settings, check=False).returncode)))
 
 
+cli.command()(deploying.deploy)
+cli.command()(deploying.destroy)
+
+
 def main(words: list[str] | None = None) -> None:
     """Run the command line; exit with 0 when done, 1 when a stage failed, 2 on wrong use."""
     given = sys.argv[1:] if words is None else words
@@ -182,9 +200,10 @@ def main(words: list[str] | None = None) -> None:
         sys.exit(0)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001 - the last one to see it
         if debug:
-            raise
+            sys.stderr.write(hidden("".join(traceback.format_exception(failure))))
+            sys.exit(1)
         known = isinstance(failure, AlmanacError)
         _say_failure(str(failure) if known else f"{type(failure).__name__}: {failure} (--debug shows where)", given)
         sys.exit(1)
@@ -222,13 +241,8 @@ def _day_of(platform: Platform, name: str, one: Service, until: str) -> dict[str
 
 def _prepare(platform: Platform, name: str, one: Service, until: str) -> None:
     """Fill and train a system that never was, as of the first date that is due."""
-    from shared.runs import due, ledger, parse_day
-
     with platform.features.lock(f"{name}.prepare", wait_s=600):
-        first: list[date] = due(platform, name, "daily", parse_day(until, platform.world))
-        for stage in ("backfill", "train"):
-            if first and stage in one.stages and "done" not in set(ledger(platform, name, stage)["status"]):
-                one.stages[stage](day=first[0].isoformat())
+        one.prepare(platform, until)
 
 
 _DAY_COLUMNS = ("system", "status", "rows", "figure", "value", "baseline", "model", "seconds")

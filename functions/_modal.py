@@ -1,13 +1,14 @@
-"""What every service file shares: images of pinned packages, machines and schedules from modal.toml, the volume.
+"""What every service file shares: its Modal App, machines, secrets and schedules from modal.toml, its store.
 
-Read where the command runs. Inside a container neither file is there, and neither is needed.
+modal.toml is read where the command runs. A container does not have it: what was made of it there comes along in its
+environment, as does the deployment it belongs to.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import tomllib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import modal
 
-if TYPE_CHECKING:
-    from shared.ports import Platform
+from functions._images import COPY
+from functions._machines import machine_options
+from functions._timetable import NAME, deployment, record_key, secret_names, timetable, volume_name
 
-ROOT = Path(__file__).resolve().parent.parent
-HOME = "/almanac"  # where the embedded store's volume is mounted
-LOCKS = "/tmp/almanac-locks"  # noqa: S108 - not on the volume: a file held open there would stop its reload
-STORE = ("numpy", "pandas", "pyarrow", "filelock", "httpx", "tenacity")
+if TYPE_CHECKING:
+    from functions._volume import Store
+    from shared.ports import Platform
+    from shared.runs import Report
+    from shared.tables import Table
+
+    Published = tuple[Sequence[Table], Sequence[str], Callable[[], dict[str, str]]]  # tables, models, static pages
+
+HOME = "/almanac"  # where the volume with the embedded store is mounted
 Stage = Callable[..., dict[str, Any]]
 Work = Callable[[Any], Any]
 
@@ -32,25 +39,30 @@ class Service:
     ``stages`` holds the plain functions, which the ``almanac`` command calls.
     """
 
-    def __init__(self, name: str) -> None:
-        """Read the service's tables of modal.toml."""
+    def __init__(self, name: str, machines: dict[str, dict[str, Any]] | None = None) -> None:
+        """Take the service's tables of modal.toml, unless told other ones."""
         self.app = modal.App(name)
         self.stages: dict[str, Stage] = {}
+        self._name, self._deployment = name, deployment()
+        self._machines = timetable().get(name, {}) if machines is None else machines
         self._workers: dict[str, Work] = {}
         self._on_modal: dict[str, Any] = {}
-        self._volume = modal.Volume.from_name(f"almanac-{name.replace('_', '-')}", create_if_missing=True)
-        self._machines = timetable().get(name, {})
+        self._volumes: dict[str, modal.Volume] = {}
+        self._store: Store | None = None
 
-    def stage(self, image: modal.Image) -> Callable[[Stage], Any]:
-        """Make a function a stage that runs on ``image``, when and where modal.toml says."""
+    def stage(self, image: modal.Image, *, stores: bool = True) -> Callable[[Stage], Any]:
+        """Make a function a stage that runs on ``image``, when and where modal.toml says.
+
+        One that ``stores`` opens the platform, and has the volume where the platform is embedded.
+        """
 
         def decorate(function: Stage) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
             name = function.__name__
-            options = _options(self._machines.get(name, {}))
+            settings = self._machines.get(name, {})
+            embedded = stores and self._deployment.platform == "local"
+            stored = {HOME: volume_name(self._name)} if embedded else {}
             self.stages[name] = function
-            self._on_modal[name] = self.app.function(
-                image=image, volumes={HOME: self._volume}, max_containers=1, **options
-            )(function)
+            self._on_modal[name] = self._function(image, settings, stored, max_containers=1)(function)
             return self._on_modal[name]
 
         return decorate
@@ -62,15 +74,30 @@ class Service:
         """
 
         def decorate(function: Work) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
-            settings = dict(self._machines.get("daily", {}))
-            kept: dict[str, Any] = {
-                name: settings[name] for name in ("memory_gib", "secrets", "retries", "world") if name in settings
-            }
+            settings = self._machines.get("daily", {})
+            shared = ("memory_gib", "secrets", "retries")
+            kept: dict[str, Any] = {name: settings[name] for name in shared if name in settings}
             most = int(settings.get("workers", 10))
             self._workers[function.__name__] = function
-            self._on_modal[function.__name__] = self.app.function(image=image, max_containers=most, **_options(kept))(
-                function
-            )
+            self._on_modal[function.__name__] = self._function(image, kept, {}, max_containers=most)(function)
+            return self._on_modal[function.__name__]
+
+        return decorate
+
+    def endpoint(self, image: modal.Image) -> Callable[[Callable[[], Any]], Any]:
+        """Make a function that returns an ASGI app answer requests at an address of its own, from nobody unknown.
+
+        ``auth`` in modal.toml is "proxy" (default: Modal refuses whoever lacks the headers Modal-Key and Modal-Secret
+        before a container starts) or "token": whoever lacks ``Authorization: Bearer ALMANAC_ENDPOINT_TOKEN``, which is
+        all that a client made for other services can send.
+        """
+        from functions._bearer import guarded
+
+        def decorate(function: Callable[[], Any]) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
+            settings = self._machines.get(function.__name__, {})
+            by_proxy = settings.get("auth", "proxy") == "proxy"
+            answering = modal.asgi_app(requires_proxy_auth=by_proxy)(function if by_proxy else guarded(function))
+            self._on_modal[function.__name__] = self._function(image, settings, {})(answering)
             return self._on_modal[function.__name__]
 
         return decorate
@@ -83,34 +110,59 @@ class Service:
         return answers
 
     @contextmanager
-    def opened(self) -> Iterator[Platform]:
-        """Open the platform for one stage; on Modal its volume is read afresh before and committed after, always."""
+    def opened(self, prepared_for: str | None = None) -> Iterator[Platform]:
+        """Open the platform for one stage; on Modal its volume is this stage's alone until it ends.
+
+        ``prepared_for`` a date, "" being today: on Modal, where nobody else sees to it, a system that never was is
+        first filled and trained.
+
+        Raises:
+            BusyError: on Modal, another stage did not let go of it in time, or it was lost in the middle.
+        """
         from shared.connect import open_platform
 
         if modal.is_local():
             yield open_platform()
             return
         logging.basicConfig(level=logging.INFO, format="%(message)s")  # into Modal's log
-        self._volume.reload()
+        self._store = self._stored()
+        if self._store is not None:
+            self._store.open()
         try:
-            yield open_platform()
+            platform = open_platform()
+            if prepared_for is not None:
+                self.prepare(platform, prepared_for)
+            yield platform
         finally:
-            self._volume.commit()
+            if self._store is not None:
+                self._store.close()
+
+    def prepare(self, platform: Platform, until: str) -> None:
+        """Fill and train a system that never was, as of the first date that is due."""
+        from shared.runs import due, ledger, parse_day
+
+        first = due(platform, self._name, "daily", parse_day(until, platform.world))
+        for stage in ("backfill", "train"):
+            if first and stage in self.stages and "done" not in set(ledger(platform, self._name, stage)["status"]):
+                self.call(stage, day=first[0].isoformat())
 
     def keep(self) -> None:
         """Commit what is done so far, so that a container killed later does not take it along."""
-        if not modal.is_local():
-            self._volume.commit()
+        if self._store is not None:
+            self._store.keep()
 
     def call(self, stage: str, **options: object) -> dict[str, Any]:
         """Run another stage and wait for it: on Modal in its own container, else in this process."""
         if modal.is_local():
             return self.stages[stage](**options)
-        self._volume.commit()
+        if self._store is None:
+            found: dict[str, Any] = self._on_modal[stage].remote(**options)
+            return found
+        self._store.close()  # the other stage writes meanwhile
         try:
             result: dict[str, Any] = self._on_modal[stage].remote(**options)
         finally:
-            self._volume.reload()
+            self._store.open()
         return result
 
     def attempt(self, stage: str, **options: object) -> str:
@@ -120,53 +172,57 @@ class Service:
         except Exception as failure:  # noqa: BLE001 - of any kind, also from another container
             return f"failed: {failure}"
 
+    def published(self, platform: Platform, report: Report, what: Published) -> dict[str, Any]:
+        """Bring what pages show to where they read; return the report with a word on it. The caller never fails."""
+        if not platform.publisher.configured:
+            return report.to_dict()
+        tables, models, pages = what
+        try:
+            said = platform.publisher.publish(tables, models, pages())
+        except Exception as failure:  # noqa: BLE001 - of any kind: the rows are stored, and the next run sends them all
+            said = f"not published: {failure}"
+        return {**report.to_dict(), "note": "; ".join(note for note in (report.note, said) if note)}
+
+    def lasting(self, volume: str) -> tuple[Path, Callable[[], None]]:
+        """Return the folder of a volume that a stage's table names, and what makes its files outlive the container."""
+        if modal.is_local():
+            return Path(os.environ.get("ALMANAC_HOME") or ".almanac") / volume, lambda: None  # noqa: TID251
+        return Path(f"/{volume}"), self._volumes[f"/{volume}"].commit
+
+    def _function(
+        self, image: modal.Image, settings: dict[str, Any], stored: dict[str, str], **limits: Any
+    ) -> Callable[[Any], Any]:
+        """Return ``app.function`` with a stage's settings; in a container, with what it was deployed with."""
+        attached = {
+            "secrets": list(secret_names(self._deployment, settings)),
+            "volumes": stored | {f"/{path}": name for path, name in settings.get("volumes", {}).items()},
+        }
+        attached = json.loads(os.environ.get("ALMANAC_ATTACHED") or json.dumps(attached))  # noqa: TID251 - set by us
+        needed = {NAME: list(self._deployment.secrets())}
+        named: dict[str, str] = attached["volumes"]
+        mounted: dict[Any, Any] = {path: self._volumes.setdefault(path, _volume(name)) for path, name in named.items()}
+        options = machine_options(settings)
+        options["env"] |= {**self._deployment.settings(), "ALMANAC_ATTACHED": json.dumps(attached)}
+        secrets = [modal.Secret.from_name(name, required_keys=needed.get(name, [])) for name in attached["secrets"]]
+        return self.app.function(image=image, secrets=secrets, volumes=mounted, **options, **limits)
+
+    def _stored(self) -> Store | None:
+        """Return the store on this container's volume, None where the platform keeps it elsewhere."""
+        from functions._lease import Lease
+        from functions._volume import Store
+
+        shared = modal.Dict.from_name(NAME, create_if_missing=True)
+        for kind, name in (("app", self._name), ("secret", NAME)):
+            shared.get(record_key(kind, name))  # what nobody reads for seven days, Modal forgets
+        if HOME not in self._volumes:
+            return None
+        return Store(self._volumes[HOME], Lease(shared, self._name), Path(HOME), Path(COPY))
+
 
 def here() -> bool:
     """Return whether this process is on one's own machine, not in one of Modal's containers."""
     return modal.is_local()
 
 
-def image(*packages: str) -> modal.Image:
-    """Return a slim image with what ``shared`` needs and ``packages``, at the versions of constraints.txt."""
-    pins = _pins()
-    wanted = [pins[package] if pins else package for package in (*STORE, *packages)]
-    return (
-        modal.Image.debian_slim(python_version="3.11")
-        .uv_pip_install(*wanted)
-        .env({"ALMANAC_HOME": HOME, "ALMANAC_LOCKS": LOCKS})
-        .add_local_python_source("shared")
-    )
-
-
-def timetable() -> dict[str, dict[str, dict[str, Any]]]:
-    """Return modal.toml: system, stage, setting; empty inside a container."""
-    path = ROOT / "modal.toml"
-    return tomllib.loads(path.read_text()) if path.exists() else {}
-
-
-def _options(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return a stage's settings as ``app.function`` takes them."""
-    cpu, memory_gib, gpu = settings.get("cpu", 0.125), settings.get("memory_gib", 0.5), settings.get("gpu", "")
-    machine = {"where": "modal", "cpu_cores": cpu, "memory_gib": memory_gib, "gpu": gpu}
-    options: dict[str, Any] = {
-        "cpu": cpu,
-        "memory": int(memory_gib * 1024),
-        "env": {"ALMANAC_MACHINE": json.dumps(machine), "ALMANAC_WORLD": str(settings.get("world", "demo"))},
-    }
-    options["timeout"] = int(settings.get("hours", 0.25) * 3600)
-    if gpu:
-        options["gpu"] = gpu
-    if "retries" in settings:
-        options["retries"] = modal.Retries(max_retries=settings["retries"], initial_delay=1.0)
-    if "cron" in settings:
-        options["schedule"] = modal.Cron(settings["cron"], timezone=settings.get("timezone", "UTC"))
-    if "secrets" in settings:
-        options["secrets"] = [modal.Secret.from_name(name) for name in settings["secrets"]]
-    return options
-
-
-def _pins() -> dict[str, str]:
-    """Return ``name==version`` by lower-case name; empty inside a container."""
-    path = ROOT / "constraints.txt"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {line.split("==")[0].lower(): line for line in lines if "==" in line}
+def _volume(name: str) -> modal.Volume:
+    return modal.Volume.from_name(name, create_if_missing=True)

@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from functions._modal import ROOT, timetable
+from functions._timetable import ROOT, timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from functions import _terminal as terminal
-from functions._modal import ROOT, Service
+from functions._modal import Service
+from functions._timetable import ROOT
 from shared.errors import UsageError
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from functions._secrets import hidden
+
 PIPE_WIDTH = 160  # columns, where the output is no terminal
 
 screen = Console(width=None if sys.stdout and sys.stdout.isatty() else PIPE_WIDTH, emoji=False)
@@ -23,7 +25,7 @@ errors = Console(stderr=True, emoji=False)
 
 def say_json(value: object) -> None:
     """Print one JSON object; what is not a number becomes null, as JSON has no NaN."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
+    print(hidden(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)))
 
 
 def say_table(title: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
@@ -70,6 +72,13 @@ def say(sentence: str) -> None:
 def say_error(sentence: str) -> None:
     """Print one sentence to the error stream."""
     errors.print(f"[bold red]almanac:[/bold red] {_escaped(sentence)}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something goes on, of unknown length; nothing when the output is no terminal."""
+    with errors.status(what):
+        yield
 
 
 @contextmanager
@@ -136,7 +145,7 @@ def _cell(value: object) -> str:
 
 def _escaped(text: str) -> str:
     """Return the text without what a terminal, or rich, would act upon."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).replace("[", r"\[")
+    return "".join(letter if letter.isprintable() else " " for letter in hidden(text)).replace("[", r"\[")
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,8 @@ On Modal:  modal run -m functions.air_quality::daily; modal deploy -m functions.
 
 from typing import Any
 
-from functions._modal import Service, here, image
+from functions._images import image
+from functions._modal import Service, here
 
 service = Service("air_quality")
 app = service.app
@@ -141,10 +142,12 @@ def daily(day: str = "", until: str = "", part: int = 0) -> dict[str, Any]:
     from dataclasses import replace
     from functools import partial
 
-    from shared.runs import Report, Run, run_stage
+    from shared.runs import Report, Run, parse_day, run_stage
     from shared.systems.air_quality import inference, monitoring, parcels
+    from shared.systems.air_quality.publishing import pages
+    from shared.systems.air_quality.tables import MODELS, SHOWN
 
-    with service.opened() as platform:
+    with service.opened(prepared_for=day or until) as platform:
         tried: list[Run] = []
 
         def one_day(run: Run) -> Report:
@@ -160,10 +163,12 @@ def daily(day: str = "", until: str = "", part: int = 0) -> dict[str, Any]:
             return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
 
         try:
-            return run_stage(platform, "air_quality.daily", one_day, day=day, until=until).to_dict()
+            report = run_stage(platform, "air_quality.daily", one_day, day=day, until=until)
         except Exception:  # of any kind; told now, as tomorrow may fail, too
             monitoring.tell_failure(platform, tried)
             raise
+        last = parse_day(day or until, platform.world)
+        return service.published(platform, report, (SHOWN, MODELS, partial(pages, platform, last)))
 
 
 @service.stage(serving)

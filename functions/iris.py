@@ -8,7 +8,8 @@ On Modal:  modal run -m functions.iris::daily; modal deploy -m functions.iris
 
 from typing import Any
 
-from functions._modal import Service, image
+from functions._images import image
+from functions._modal import Service
 
 service = Service("iris")
 app = service.app
@@ -50,9 +51,10 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
 
     from shared.runs import Report, Run, run_stage
     from shared.systems.iris import inference, monitoring, sources
+    from shared.systems.iris.tables import MODELS, SHOWN
 
     sources.must_be_a_day(count, drift)
-    with service.opened() as platform:
+    with service.opened(prepared_for=day or until) as platform:
 
         def one_day(run: Run) -> Report:
             model = inference.serving(platform, run)
@@ -64,7 +66,8 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
             service.keep()
             return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
 
-        return run_stage(platform, "iris.daily", one_day, day=day, until=until).to_dict()
+        report = run_stage(platform, "iris.daily", one_day, day=day, until=until)
+        return service.published(platform, report, (SHOWN, MODELS, dict))
 
 
 @service.stage(serving)

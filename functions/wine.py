@@ -9,7 +9,8 @@ On Modal:  modal run -m functions.wine::daily; modal deploy -m functions.wine
 
 from typing import Any
 
-from functions._modal import Service, image
+from functions._images import image
+from functions._modal import Service
 
 service = Service("wine")
 app = service.app
@@ -104,9 +105,10 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
 
     from shared.runs import Report, Run, run_stage
     from shared.systems.wine import inference, monitoring, sources, synthesis
+    from shared.systems.wine.tables import MODELS, SHOWN
 
     synthesis.must_be_a_day(count, drift)
-    with service.opened() as platform:
+    with service.opened(prepared_for=day or until) as platform:
 
         def one_day(run: Run) -> Report:
             model = inference.serving(platform, run)
@@ -122,7 +124,8 @@ def daily(day: str = "", until: str = "", count: int = 1, drift: float = 0.0) ->
             service.keep()
             return replace(report, rows=rows + report.rows, note="; ".join(note for note in notes if note))
 
-        return run_stage(platform, "wine.daily", one_day, day=day, until=until).to_dict()
+        report = run_stage(platform, "wine.daily", one_day, day=day, until=until)
+        return service.published(platform, report, (SHOWN, MODELS, dict))
 
 
 @service.stage(serving)

@@ -1,6 +1,12 @@
 """The one place that reads the environment and chooses adapters.
 
-ALMANAC_PLATFORM  where it stores: local (default)
+ALMANAC_PLATFORM  where it stores: local (default), hub, hopsworks
+ALMANAC_HUB       OWNER/PREFIX of the repositories on Hugging Face, such as jane/almanac; what pages show is published
+                  there when the platform is another one. HF_TOKEN writes; reading public ones needs none;
+                  HF_READ_TOKEN is what `almanac deploy spaces` gives to Spaces where the data set is private
+HOPSWORKS_HOST, HOPSWORKS_PROJECT, HOPSWORKS_API_KEY    where the platform is hopsworks; HOPSWORKS_TRUST_STORE_PATH is
+                  a file with the certificate authority of a cluster that has its own
+ALMANAC_FRESH_S   hub: for how many seconds rows read once are taken as the newest (0; pages say 60)
 ALMANAC_WORLD     what the world is: demo (default), live, replay:DIR
 ALMANAC_HOME      folder of the embedded store, ``.almanac`` unless told; each world has its own below it
 ALMANAC_TRACKER   rows (default), or an MLflow address such as mlflow:sqlite:///mlflow.db
@@ -25,7 +31,17 @@ from shared.errors import UsageError
 from shared.ports import Platform
 
 if TYPE_CHECKING:
-    from shared.ports import FeatureStore, Notifier, Tracker, Web
+    from collections.abc import Callable, Mapping
+
+    from shared.adapters.hopsworks.house import HopsworksHouse
+    from shared.adapters.hopsworks.project import HopsworksProject
+    from shared.adapters.hub.account import HubAccount
+    from shared.adapters.hub.registry import HubRegistry
+    from shared.adapters.hub.spaces import HubSpaces
+    from shared.adapters.hub.store import HubStore
+    from shared.ports import FeatureStore, ModelRegistry, Notifier, Publisher, Tracker, Web
+
+    Stores = tuple[FeatureStore, ModelRegistry]
 
 SECRETS = ("AQICN_TOKEN", "ALMANAC_NOTIFY")
 
@@ -47,13 +63,13 @@ def open_platform(world: str | None = None, home: Path | None = None) -> Platfor
         UsageError: a setting has a value that does not exist.
     """
     world = world or os.environ.get("ALMANAC_WORLD", "demo")
-    platform = os.environ.get("ALMANAC_PLATFORM", "local")
-    if platform != "local":
-        raise UsageError(f"ALMANAC_PLATFORM={platform!r} does not exist; there is: local")
+    platform = os.environ.get("ALMANAC_PLATFORM") or "local"
+    if platform not in _STORES:
+        raise UsageError(f"ALMANAC_PLATFORM={platform!r} does not exist; there are: {', '.join(_STORES)}")
     home = home or Path(os.environ.get("ALMANAC_HOME") or ".almanac")
     _world_name(world)
     try:
-        return _open_local(home / _store_name(world), world)
+        return _open(platform, home / _store_name(world), world)
     except OSError as cause:
         raise UsageError(f"the store in ALMANAC_HOME={home} cannot be opened: {cause}") from cause
 
@@ -63,24 +79,130 @@ def machine() -> Machine:
     return Machine(**json.loads(os.environ.get("ALMANAC_MACHINE", "{}")))
 
 
-def _open_local(folder: Path, world: str) -> Platform:
-    from shared.adapters.corpora import PublicCorpora
-    from shared.adapters.local.registry import LocalRegistry
-    from shared.adapters.local.store import LocalStore
+def open_hub() -> HubAccount:
+    """Return the account on Hugging Face that the environment names, with or without a token."""
+    from shared.adapters.hub.account import HubAccount
 
-    locks = os.environ.get("ALMANAC_LOCKS")
+    return HubAccount(os.environ.get("HF_ENDPOINT", ""), os.environ.get("HF_TOKEN", "").strip())
+
+
+def open_spaces() -> HubSpaces:
+    """Return the Spaces of that account."""
+    from shared.adapters.hub.spaces import HubSpaces
+
+    return HubSpaces(open_hub())
+
+
+def read_token() -> str:
+    """Return the token with which Spaces read a data set that is private, "" when the environment has none."""
+    return os.environ.get("HF_READ_TOKEN", "").strip()
+
+
+def open_hopsworks() -> HopsworksProject:
+    """Return the project on Hopsworks that the environment names.
+
+    Raises:
+        UsageError: the environment names none.
+    """
+    from shared.adapters.hopsworks.project import HopsworksProject
+
+    names = ("HOPSWORKS_HOST", "HOPSWORKS_PROJECT", "HOPSWORKS_API_KEY")
+    told = {name: os.environ.get(name, "").strip() for name in names}
+    if missing := [name for name, value in told.items() if not value]:
+        raise UsageError(f"the platform hopsworks needs {', '.join(missing)} in the environment")
+    trust = os.environ.get("HOPSWORKS_TRUST_STORE_PATH") or None
+    return HopsworksProject(told["HOPSWORKS_HOST"], told["HOPSWORKS_PROJECT"], told["HOPSWORKS_API_KEY"], trust)
+
+
+def open_house(world: str) -> HopsworksHouse:
+    """Return what a world has in the project on Hopsworks that the environment names.
+
+    Raises:
+        UsageError: as ``open_hopsworks``.
+    """
+    project = open_hopsworks()
+    from shared.adapters.hopsworks.house import HopsworksHouse
+
+    return HopsworksHouse(project, _hopsworks_prefix(world))
+
+
+def _open(platform: str, folder: Path, world: str) -> Platform:
+    from shared.adapters.corpora import PublicCorpora
+
+    features, models = _STORES[platform](folder, world)
     web, cache = _web(world), None if world == "demo" else folder / "corpora"
-    features = LocalStore(folder, now=_now, locks=Path(locks) if locks else folder / "locks")
     return Platform(
         features=features,
-        models=LocalRegistry(folder / "models"),
+        models=models,
         tracker=_tracker(features),
         web=web,
         corpora=PublicCorpora(web, cache),
         notifier=_notifier(os.environ.get("ALMANAC_NOTIFY", "")),
+        publisher=_publisher(platform, folder, world, (features, models)),
         world=_world_name(world),
-        secrets=_secrets(world),
+        secrets=_secrets(platform, world),
     )
+
+
+def _local(folder: Path, world: str) -> Stores:
+    from shared.adapters.local.registry import LocalRegistry
+    from shared.adapters.local.store import LocalStore
+
+    locks = os.environ.get("ALMANAC_LOCKS")
+    features = LocalStore(folder, now=_now, locks=Path(locks) if locks else folder / "locks")
+    return features, LocalRegistry(folder / "models")
+
+
+def _hub(folder: Path, world: str) -> tuple[HubStore, HubRegistry]:
+    from shared.adapters.hub.registry import HubRegistry
+    from shared.adapters.hub.store import HubStore
+
+    prefix, account, cache = f"{_hub_prefix()}-{_store_name(world)}", open_hub(), folder / "hub"
+    store = HubStore(account, prefix, cache, now=_now, fresh_s=_fresh_s())
+    return store, HubRegistry(account.hasty() if _fresh_s() else account, prefix, cache / "models")
+
+
+def _hopsworks(folder: Path, world: str) -> Stores:
+    project = open_hopsworks()
+    from shared.adapters.hopsworks.registry import HopsworksRegistry
+    from shared.adapters.hopsworks.store import HopsworksStore
+
+    prefix = _hopsworks_prefix(world)
+    return HopsworksStore(project, prefix, now=_now), HopsworksRegistry(project, prefix, folder / "hopsworks", now=_now)
+
+
+def _hopsworks_prefix(world: str) -> str:
+    """Return what the names of a world's feature groups and models begin with; the live world's are plain."""
+    return "" if world == "live" else f"{_store_name(world)}_".replace("-", "_")
+
+
+_STORES: dict[str, Callable[[Path, str], Stores]] = {"local": _local, "hub": _hub, "hopsworks": _hopsworks}
+
+
+def _publisher(platform: str, folder: Path, world: str, stores: Stores) -> Publisher:
+    from shared.adapters.publisher import Mirror, Nowhere
+
+    if platform == "hub" or not os.environ.get("ALMANAC_HUB"):
+        return Nowhere()
+    from shared.adapters.hub.account import Repo
+
+    return Mirror(stores, _hub(folder, world), (open_hub(), Repo("space", f"{_hub_prefix()}-today")))
+
+
+def _fresh_s() -> float:
+    told = os.environ.get("ALMANAC_FRESH_S") or "0"
+    try:
+        return float(told)
+    except ValueError as cause:
+        raise UsageError(f"ALMANAC_FRESH_S={told!r} is no number of seconds") from cause
+
+
+def _hub_prefix() -> str:
+    """Return OWNER/PREFIX of every repository on Hugging Face."""
+    told = os.environ.get("ALMANAC_HUB", "")
+    if [bool(part) for part in told.split("/")] != [True, True]:
+        raise UsageError(f"ALMANAC_HUB={told!r} has another form; write OWNER/PREFIX, such as jane/almanac")
+    return told
 
 
 def _world_name(world: str) -> str:
@@ -133,9 +255,13 @@ def _notifier(addresses: str) -> Notifier:
     return AppriseNotifier(addresses) if addresses.strip() else Silent()
 
 
-def _secrets(world: str) -> dict[str, str]:
-    """Return the secrets there are, by name; the simulated services take any token."""
+def _secrets(platform: str, world: str) -> Mapping[str, str]:
+    """Return the secrets there are, by name; the simulated services take any token, a Hopsworks project keeps some."""
     told = {name: value.strip() for name in SECRETS if (value := os.environ.get(name, "")).strip()}
+    if platform == "hopsworks" and world == "live":
+        from shared.adapters.hopsworks.house import ProjectSecrets
+
+        return ProjectSecrets(told, open_house(world))
     return {"AQICN_TOKEN": "demo"} | told if world == "demo" else told
 
 

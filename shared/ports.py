@@ -1,4 +1,4 @@
-"""What a stage may ask of the outside world: six ports, each one small protocol.
+"""What a stage may ask of the outside world: seven ports, each one small protocol.
 
     FeatureStore   tables of rows: upsert by key, read by time and version, point-in-time join, locks
     ModelRegistry  numbered folders of model files with metrics and hashes
@@ -6,8 +6,9 @@
     Web            answers to HTTP requests, whichever world gives them
     Corpora        public data sets by name
     Notifier       messages to people
+    Publisher      what pages show, brought to where pages can read
 
-``Platform`` is the six together. Every adapter of a port passes the same tests, in ``tests/shared/adapters``.
+``Platform`` is the seven together. Every adapter of a port passes the same tests, in ``tests/shared/adapters``.
 """
 
 from __future__ import annotations
@@ -226,6 +227,26 @@ class Notifier(Protocol):
         ...
 
 
+class Publisher(Protocol):
+    """Brings what pages show to where pages can read; a Space reaches neither a Modal volume nor Hopsworks."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether pages read elsewhere than where stages write."""
+        ...
+
+    def publish(self, tables: Sequence[Table], models: Sequence[str], pages: Mapping[str, str] | None = None) -> str:
+        """Bring these tables' rows, the versions of these models that serve or served, and static pages by path.
+
+        Rows go in one commit, all or none; what is there already is not sent again. Returns a sentence, "" when
+        nothing is configured.
+
+        Raises:
+            BackendError: it could not be brought; what pages showed before, they still show.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Platform:
     """The ports one run of a service works with, and which world stands behind them."""
@@ -236,5 +257,6 @@ class Platform:
     web: Web
     corpora: Corpora
     notifier: Notifier
+    publisher: Publisher
     world: str = "demo"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # by name; never shown

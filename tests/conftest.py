@@ -5,21 +5,42 @@ import logging
 import os
 import shutil
 import time
+import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from shared.adapters.hub.account import HubAccount, Repo
+from shared.adapters.hub.registry import HubRegistry
+from shared.adapters.hub.store import HubStore
 from shared.adapters.local.registry import LocalRegistry
 from shared.adapters.local.store import LocalStore
 from shared.connect import open_platform
+from tests.loopback.hopsworks_rig import (  # noqa: F401 - fixtures
+    cluster,
+    hopsworks,
+    hopsworks_prefix,
+    live_hopsworks,
+    loopback_hopsworks,
+)
+from tests.loopback.hub import HubServer
+
+ON_HOPSWORKS = (  # where: a fixture of a project, and of a prefix in it
+    pytest.param("loopback_hopsworks", marks=pytest.mark.slow, id="hopsworks"),
+    pytest.param("live_hopsworks", marks=pytest.mark.live, id="live hopsworks"),
+)
+
+
+HF_TOKEN = os.environ.get("HF_TOKEN", "")  # of whoever runs the live tests; no other test sees it
+LIVE_HUB = pytest.param("live hub", marks=pytest.mark.live)
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, monkeypatch):
     """No test sees the developer's store, world or settings."""
-    for name in ("PLATFORM", "WORLD", "TRACKER", "FAULTS", "RECORD", "MACHINE", "LOCKS"):
+    for name in ("PLATFORM", "WORLD", "TRACKER", "FAULTS", "RECORD", "MACHINE", "LOCKS", "HUB", "FRESH_S", "ENV"):
         monkeypatch.delenv(f"ALMANAC_{name}", raising=False)
-    for name in ("AQICN_TOKEN", "ALMANAC_NOTIFY"):
+    for name in ("AQICN_TOKEN", "ALMANAC_NOTIFY", "HF_TOKEN", "HF_ENDPOINT", "HOPSWORKS_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ALMANAC_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
@@ -31,16 +52,65 @@ def platform():
     return open_platform()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture
+def hub(tmp_path):
+    """A Hub of one's own on loopback."""
+    with HubServer(tmp_path / "hub") as server:
+        yield server
+
+
+@pytest.fixture
+def live_hub():
+    """A real account, and a name for repositories of one's own on it, removed at the end."""
+    own = os.environ.get("ALMANAC_TEST_HUB")
+    if not (own and HF_TOKEN):
+        pytest.skip("the real Hub needs ALMANAC_TEST_HUB=OWNER/PREFIX and HF_TOKEN in the environment")
+    account, name = HubAccount("", HF_TOKEN), f"{own}-test-{uuid.uuid4().hex[:8]}"
+    yield account, name
+    for kind in ("dataset", "model"):
+        for made in account.names(kind, name):
+            account.delete(Repo(kind, made))
+
+
+@pytest.fixture
+def account(hub):
+    """The account of that Hub's owner."""
+    return HubAccount(hub.url, hub.token)
+
+
+@pytest.fixture(params=["local", "hub", LIVE_HUB, *ON_HOPSWORKS])
 def features(request, tmp_path):
-    """A FeatureStore, empty. The deployment adapters join this list."""
-    return {"local": lambda: LocalStore(tmp_path / "store", now=lambda: datetime.now(UTC))}[request.param]()
+    """A FeatureStore, empty."""
+    if request.param.endswith("hopsworks"):
+        place = request.getfixturevalue(request.param)
+        from shared.adapters.hopsworks.store import HopsworksStore
+
+        return HopsworksStore(*place, now=_utc_now)
+    if request.param == "hub":
+        account = request.getfixturevalue("account")
+        return HubStore(account, "jane/almanac-demo", tmp_path / "store", now=_utc_now)
+    if request.param == "live hub":
+        return HubStore(*request.getfixturevalue("live_hub"), tmp_path / "store", now=_utc_now)
+    return LocalStore(tmp_path / "store", now=_utc_now)
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "hub", LIVE_HUB, *ON_HOPSWORKS])
 def models(request, tmp_path):
     """A ModelRegistry, empty."""
-    return {"local": lambda: LocalRegistry(tmp_path / "models")}[request.param]()
+    if request.param.endswith("hopsworks"):
+        place = request.getfixturevalue(request.param)
+        from shared.adapters.hopsworks.registry import HopsworksRegistry
+
+        return HopsworksRegistry(*place, tmp_path / "cache", now=_utc_now)
+    if request.param == "hub":
+        return HubRegistry(request.getfixturevalue("account"), "jane/almanac-demo", tmp_path / "models")
+    if request.param == "live hub":
+        return HubRegistry(*request.getfixturevalue("live_hub"), tmp_path / "models")
+    return LocalRegistry(tmp_path / "models")
+
+
+def _utc_now():
+    return datetime.now(UTC)
 
 
 @pytest.fixture(scope="session")

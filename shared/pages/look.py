@@ -5,9 +5,12 @@ Contrast of text to its background is at least 4.5 (WCAG 2.2, AA) in both modes.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import gradio as gr
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+WAITING = 200  # calls in the queue; on ZeroGPU Gradio would take one
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 
 CSS = """
@@ -84,7 +87,8 @@ def theme() -> gr.themes.Base:
 
 def serve(demo: gr.Blocks) -> None:
     """Serve a page until stopped, with its API and MCP tools; address and port come from Gradio's own variables."""
-    demo.queue(default_concurrency_limit=4)
+    _named_for_zero_gpu()
+    demo.queue(default_concurrency_limit=4, max_size=WAITING)
     demo.launch(
         theme=theme(),
         css=CSS,
@@ -94,3 +98,12 @@ def serve(demo: gr.Blocks) -> None:
         enable_monitoring=False,
         ssr_mode=False,
     )
+
+
+def _named_for_zero_gpu() -> None:
+    """Name a function for the GPU where Hugging Face runs the page on ZeroGPU, as free accounts have it.
+
+    No page computes on one; but what names none never reports that it has started, and is stopped.
+    """
+    if gr.utils.is_zero_gpu_space():
+        import_module("spaces").GPU(_named_for_zero_gpu)  # Hugging Face installs that package; never our folder spaces/

@@ -1,6 +1,8 @@
 """Every module imports; a service file costs next to nothing; the command loads what it needs and no more."""
 
 import importlib
+import itertools
+import os
 import re
 import statistics
 import subprocess
@@ -32,15 +34,18 @@ HEAVY = {
 
 COST = """
 import sys, time, modal
-began = time.perf_counter()
+began = time.process_time()
 import functions.{service}
-print((time.perf_counter() - began) * 1000)
+print((time.process_time() - began) * 1000)
 print(*sys.modules)
 """
 
 
-def fresh(code):
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+def fresh(code, **settings):
+    environment = {**os.environ, **settings}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     return ran.stdout.splitlines()
 
 
@@ -55,10 +60,12 @@ def test_a_service_file_loads_nothing_heavy(service):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_file_costs_at_most_20_ms_on_top_of_modal(service):
-    """Median of five fresh processes; up to three rounds, as the machine may be busy with other tests."""
-    rounds = (statistics.median(float(fresh(COST.format(service=service))[0]) for _ in range(5)) for _ in range(3))
-    assert any(median <= 20 for median in rounds)
+def test_a_service_file_costs_at_most_20_ms_on_top_of_modal(service, tmp_path):
+    """Of processor time, median of five fresh processes with compiled modules; three rounds, as others run beside."""
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    fresh(COST.format(service=service), **compiled)
+    cost = (float(fresh(COST.format(service=service), **compiled)[0]) for _ in range(15))
+    assert any(statistics.median(itertools.islice(cost, 5)) <= 20 for _ in range(3))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +78,7 @@ def test_a_daily_run_predicts_without_any_training_library(modules):
 
 
 def test_what_a_static_page_is_drawn_with_is_in_its_image():
-    from functions._modal import STORE
+    from functions._images import STORE
     from functions.air_quality import AIR
 
     code = (

@@ -9,18 +9,24 @@ import modal
 import pytest
 from croniter import croniter
 
-from functions._modal import timetable
+from functions._timetable import deployment, timetable
 from shared.runs import GPU_USD_S
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {"cron", "timezone", "gpu", "cpu", "memory_gib", "hours", "retries", "secrets", "world", "workers"}
+SETTINGS = {
+    *("cron", "timezone", "gpu", "cpu", "memory_gib", "hours", "retries", "secrets", "workers"),
+    *("single_use", "volumes", "auth"),
+}
 STAGES = [(system, stage, settings) for system, stages in timetable().items() for stage, settings in stages.items()]
 
 
 @pytest.mark.parametrize(("system", "stage", "settings"), STAGES)
 def test_a_stage_has_known_settings_and_values_modal_takes(system, stage, settings):
     assert settings.keys() <= SETTINGS
-    assert settings.get("gpu", "T4") in GPU_USD_S
+    gpus = settings.get("gpu", "T4")
+    assert {gpu.partition(":")[0] for gpu in ([gpus] if isinstance(gpus, str) else gpus)} <= GPU_USD_S.keys()
+    assert settings.get("auth", "proxy") in ("proxy", "token")
+    assert all(re.fullmatch(r"[a-z]+", path) for path in settings.get("volumes", {}))
     assert 0.1 <= settings.get("cpu", 1) <= 64
     assert 0.1 <= settings.get("memory_gib", 1) <= 336
     assert 1 <= settings.get("hours", 1) * 3600 <= 24 * 3600
@@ -47,6 +53,13 @@ def test_every_stage_of_the_timetable_is_a_function_with_those_settings(system, 
     assert info.timeout == int(settings.get("hours", 0.25) * 3600)
     assert ("Cron" in str(info.schedule)) == ("cron" in settings)
     assert "/almanac" in info.volumes
+
+
+@pytest.mark.parametrize("name", ["prod", "staging"])
+def test_the_deployments_are_there_and_staging_touches_nothing_of_prods(name):
+    assert deployment(name).name == name
+    assert deployment("staging").environment != deployment("prod").environment
+    assert not deployment("prod").hub or deployment("staging").hub != deployment("prod").hub
 
 
 def test_every_stage_is_in_the_timetable():

@@ -37,11 +37,17 @@ def free_port():
 
 
 @contextmanager
-def serving(command, home, folder, log):
-    """Run a page until the block ends; give its address and what it has logged so far."""
+def serving(command, home, folder, log, told=None):
+    """Run a page until the block ends; give its address and what it has logged so far. {port} in a word is its port."""
     port = free_port()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ALMANAC_", "GRADIO_", "PYTHON"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ALMANAC_", "GRADIO_", "PYTHON", "HF_"))
+    }
     settings = {"ALMANAC_HOME": str(home), "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+    settings |= told or {}
+    command = [word.replace("{port}", str(port)) for word in command]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=folder, env=kept | settings, stdout=out, stderr=subprocess.STDOUT)
         try:

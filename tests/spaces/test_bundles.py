@@ -1,25 +1,24 @@
 """Each Space runs alone from the folder that is uploaded, and that folder holds what it needs and nothing else."""
 
 import ast
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 from gradio_client import Client
-from gradio_client.exceptions import AppError
 
+from functions import _bundle as bundle
 from shared.errors import UsageError
 
 REPO = Path(__file__).parents[2]
 SPACES = sorted(path.parent.name for path in (REPO / "spaces").glob("*/app.py"))
 PINS = dict(line.lower().split("==") for line in (REPO / "constraints.txt").read_text().split())
-# Reached by what no page uses: adapters, the demo world, training; imported inside functions.
-OPTIONAL = {"apprise", "holidays", "mlflow", "reverse_geocode", "timezonefinder"}
+# Reached by what no page uses: the demo world, training; imported inside functions. test_space_environments.py shows
+# that no Space needs them.
+OPTIONAL = {"apprise", "holidays", "reverse_geocode", "timezonefinder"}
 OPTIONAL |= {"onnxmltools", "skl2onnx", "sklearn", "threadpoolctl", "xgboost"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
@@ -32,16 +31,6 @@ for name in ("sklearn", "xgboost", "holidays", "reverse_geocode", "apprise"):
     sys.modules[name] = None
 runpy.run_path("app.py", run_name="__main__")
 """
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bundle = load(REPO / "spaces" / "bundle.py")
 
 
 def packages(sources):
@@ -60,23 +49,6 @@ def required(space):
     """Return the pins of a Space's requirements, by package without its extras."""
     lines = (REPO / "spaces" / space / "requirements.txt").read_text().split()
     return dict(re.sub(r"\[.*\]", "", line).split("==") for line in lines)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("space", SPACES)
-def test_a_bundle_serves_alone_on_an_empty_store(space, serve, tmp_path):
-    bundle.bundle(space, tmp_path / "space")
-    with serve(
-        [sys.executable, "-P", "-c", ALONE], tmp_path / "home", tmp_path / "space", tmp_path / "log.txt"
-    ) as server:
-        client = Client(server.url, verbose=False)
-        named = httpx.get(f"{server.url}gradio_api/info").json()["named_endpoints"]
-        assert named
-        for name, facts in named.items():
-            given = [1.0 if one["type"] == {"type": "number"} else "" for one in facts["parameters"]]
-            with pytest.raises(AppError, match="run `almanac"):
-                client.predict(*given, api_name=name)
-    assert "Traceback" not in server.log()
 
 
 @pytest.mark.slow
@@ -108,7 +80,7 @@ def test_what_lies_beside_a_page_is_not_taken(tmp_path, monkeypatch):
     for name in (".env", "notes.txt", "store.parquet", "__pycache__/app.pyc", ".venv/bin/python"):
         (tmp_path / "repo/spaces/one" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "repo/spaces/one" / name).write_text("secret")
-    monkeypatch.setattr(bundle, "REPO", tmp_path / "repo")
+    monkeypatch.setattr(bundle, "ROOT", tmp_path / "repo")
     assert [*map(str, bundle.bundle("one", tmp_path / "out"))] == ["README.md", "app.py", "requirements.txt"]
 
 
@@ -125,7 +97,7 @@ def test_imports_are_followed_into_functions_and_through_packages(tmp_path, monk
     for name, text in sources.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(bundle, "REPO", tmp_path)
+    monkeypatch.setattr(bundle, "ROOT", tmp_path)
     found = [path.as_posix() for path in bundle.closure([tmp_path / "app.py"])]
     assert found == [name for name in sorted(sources) if name not in ("app.py", "shared/unused.py")]
 

@@ -109,16 +109,24 @@ def declare(connection: sqlite3.Connection, table: Table) -> None:
     Raises:
         SchemaError: the table was written before with other columns.
     """
-    known, _ = declared(connection, table)
+    refuse_other_shape(declared(connection, table)[0], table)
+    connection.execute(
+        "insert into schemas(tab, declared) values(?, ?) on conflict(tab) do update set declared = excluded.declared",
+        [tab(table), table.to_json()],
+    )
+
+
+def refuse_other_shape(known: Table | None, table: Table) -> None:
+    """Let a table be written again with the columns it has.
+
+    Raises:
+        SchemaError: it was written before with other ones.
+    """
     if known is not None and _shape(known) != _shape(table):
         raise SchemaError(
             f"{table.name} v{table.version} holds {_shape(known)}; this write has {_shape(table)}. "
             f"Declare it as version={table.version + 1} and backfill"
         )
-    connection.execute(
-        "insert into schemas(tab, declared) values(?, ?) on conflict(tab) do update set declared = excluded.declared",
-        [tab(table), table.to_json()],
-    )
 
 
 def declared(connection: sqlite3.Connection, table: Table) -> tuple[Table | None, int]:
@@ -168,6 +176,8 @@ def expire(connection: sqlite3.Connection, table: Table) -> list[str]:
     if paths:
         connection.execute("delete from files where tab = ? and died <= ?", [tab(table), oldest_kept[0]])
         connection.execute("update schemas set horizon = ? where tab = ?", [oldest_kept[0], tab(table)])
+        # Other tables do not need these: what they held at a time follows from their own commits up to it.
+        connection.execute("delete from versions where tab = ? and version < ?", [tab(table), oldest_kept[0]])
     return [path for (path,) in paths]
 
 

@@ -7,20 +7,18 @@ at once get two numbers. Loading checks every hash and refuses types that could 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import shutil
 import uuid
-from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from shared.adapters import modelfiles
 from shared.adapters.local.parquet import flush
-from shared.errors import NotYetError, SchemaError, UnsafeFileError
-from shared.ports import ModelVersion, NewModel
+from shared.errors import NotYetError
 
-SAFE = frozenset(
-    {".onnx", ".json", ".ubj", ".skops", ".safetensors", ".gguf", ".parquet", ".csv", ".txt", ".md", ".model", ".jinja"}
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.ports import ModelVersion, NewModel
 
 
 class LocalRegistry:
@@ -30,14 +28,13 @@ class LocalRegistry:
         self._folder = folder
 
     def save(self, model: NewModel) -> ModelVersion:
-        hashes = _hashes(model.folder)
+        hashes = modelfiles.hashes(model.folder)
         home = self._home(model.name)
         home.mkdir(parents=True, exist_ok=True)
         beside = home / f".new-{uuid.uuid4().hex}"
         shutil.copytree(model.folder, beside / "files")
         _sweep(home, beside)
-        facts = {**asdict(model), "folder": None, "files": hashes}
-        (beside / "model.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
+        (beside / "model.json").write_text(modelfiles.described(model, hashes))
         for path in (path for path in beside.rglob("*") if path.is_file()):
             flush(path)
         return self.load(model.name, self._number(home, beside))
@@ -47,17 +44,7 @@ class LocalRegistry:
         if not home.is_dir():
             there = f"versions {self.versions(name)}" if self.versions(name) else "no version yet"
             raise NotYetError(f"model {name!r} has {there}, not {version}; run its train stage")
-        try:
-            facts = json.loads((home / "model.json").read_text())
-        except (OSError, ValueError) as cause:
-            raise UnsafeFileError(f"model {name!r} v{version}: its model.json cannot be read; train again") from cause
-        found = _hashes(home / "files")
-        changed = sorted(name for name in {*found, *facts["files"]} if found.get(name) != facts["files"].get(name))
-        if changed:
-            raise UnsafeFileError(
-                f"model {name!r} v{version}: {changed} are not the files that were saved; train again"
-            )
-        return ModelVersion(**{**facts, "folder": home / "files", "version": version})
+        return modelfiles.opened(home, name, version)
 
     def versions(self, name: str) -> list[int]:
         home = self._home(name)
@@ -78,9 +65,7 @@ class LocalRegistry:
                 return number
 
     def _home(self, name: str) -> Path:
-        if not name.isidentifier():
-            raise SchemaError(f"a model's name is an identifier, not {name!r}")
-        return self._folder / name
+        return self._folder / modelfiles.named(name)
 
 
 def _sweep(home: Path, beside: Path) -> None:
@@ -89,20 +74,3 @@ def _sweep(home: Path, beside: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # another saver has just renamed it
             if left.stat().st_mtime < beside.stat().st_mtime - 3600:
                 shutil.rmtree(left)
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    """Return sha256 by relative path.
-
-    Raises:
-        UnsafeFileError: a file's type is not known to be safe, or it is a link.
-    """
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or (path.is_file() and path.suffix not in SAFE):
-            raise UnsafeFileError(
-                f"{path.name}: only {', '.join(sorted(SAFE))} are kept as model files; a pickle runs code"
-            )
-        if path.is_file():
-            found[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from shared.adapters import matching
 from shared.adapters.local import manifest, parquet
 from shared.adapters.local.manifest import Manifest, Part
 from shared.errors import BackendError, BusyError, NotYetError, SchemaError
@@ -30,6 +32,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SWEEP_EVERY = 64  # commits
+Checked = tuple[Table, pd.DataFrame, pd.DataFrame]  # rows that fit, rows for quarantine
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Writes in a transaction still open: the version before, what each did, and files that nobody needs after it."""
+
+    before: int
+    written: list[Written]
+    expired: list[str]
 
 
 class LocalStore:
@@ -42,18 +54,11 @@ class LocalStore:
         self._manifest = Manifest(folder)
 
     def write(self, table: Table, rows: pd.DataFrame) -> Written:
-        fit, refused = table.check(rows)
-        expired: list[str] = []
+        checked = [(table, *table.check(rows))]
         with self._manifest.writing() as connection:
-            before = _newest(connection)
-            changed, expired = self._put(connection, table, fit)
-            if len(refused):
-                expired += self._put(connection, table.quarantine, refused)[1]
-            version = _newest(connection)
-            orphans = self._orphans(connection) if version // SWEEP_EVERY > before // SWEEP_EVERY else []
-        for path in (*expired, *orphans):
-            (self._folder / path).unlink(missing_ok=True)
-        return Written(changed, len(refused), version)
+            staged = self._stage(connection, checked)
+        self._remove(staged.expired)
+        return staged.written[0]
 
     def read(
         self,
@@ -70,7 +75,7 @@ class LocalStore:
             parts = self._parts(table, as_of)
             try:
                 found = [
-                    parquet.between(parquet.read_file(self._folder / part.path, needed), table.event_time, since, until)
+                    parquet.between(parquet.read_file(self._file(part), needed), table.event_time, since, until)
                     for part in parts
                     if parquet.touches(part.label, since, until)
                 ]
@@ -85,20 +90,7 @@ class LocalStore:
     def join(
         self, spine: pd.DataFrame, tables: Sequence[Table], *, time: str, within: timedelta | None = None
     ) -> pd.DataFrame:
-        missing = sorted({time, *(name for table in tables for name in table.entity)} - {*spine.columns})
-        if missing or spine[time].isna().any():
-            raise SchemaError(
-                f"the spine needs {time!r} without a blank, and the entities to match on; missing {missing}"
-            )
-        moments = pd.to_datetime(spine[time], utc=True).astype("datetime64[us, UTC]")
-        joined = spine
-        for table in tables:
-            found = self._newest_before(spine, table, moments, within)
-            clash = [name for name in found.columns if name in joined.columns]
-            if clash:
-                raise SchemaError(f"join with {table.name}: {clash} is there already; rename or drop it first")
-            joined = joined.join(found)
-        return joined
+        return matching.join(self, spine, tables, time=time, within=within)
 
     def tables(self) -> list[Table]:
         with self._manifest.reading() as connection:
@@ -124,6 +116,27 @@ class LocalStore:
             yield
         finally:
             held.release()
+
+    def _stage(self, connection: sqlite3.Connection, checked: Sequence[Checked]) -> Staged:
+        """Put checked rows of several tables into one transaction; nobody reads the new files before its end."""
+        before, written, expired = _newest(connection), [], []
+        for table, fit, refused in checked:
+            changed, gone = self._put(connection, table, fit)
+            expired += gone
+            if len(refused):
+                expired += self._put(connection, table.quarantine, refused)[1]
+            written.append(Written(changed, len(refused), _newest(connection)))
+        if _newest(connection) // SWEEP_EVERY > before // SWEEP_EVERY:
+            expired += self._orphans(connection)
+        return Staged(before, written, expired)
+
+    def _remove(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            (self._folder / path).unlink(missing_ok=True)
+
+    def _file(self, part: Part) -> Path:
+        """Return where the part's file lies; a store whose files come from afar brings it first."""
+        return self._folder / part.path
 
     def _put(self, connection: sqlite3.Connection, table: Table, typed: pd.DataFrame) -> tuple[int, list[str]]:
         """Merge rows into their files; return how many changed, and the files that expired."""
@@ -167,7 +180,7 @@ class LocalStore:
 
     def _load(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         try:
-            return parquet.read_file(self._folder / part.path, columns)
+            return parquet.read_file(self._file(part), columns)
         except FileNotFoundError as cause:
             raise BackendError(f"{self._folder / part.path} is gone; restore it, or remove the folder") from cause
 
@@ -205,19 +218,6 @@ class LocalStore:
                 f"{table.name}: version {version} is no longer kept; the oldest readable one is {horizon}"
             )
         return parts
-
-    def _newest_before(
-        self, spine: pd.DataFrame, table: Table, moments: pd.Series, within: timedelta | None
-    ) -> pd.DataFrame:
-        """Return the table's other columns for each spine row, on the spine's index."""
-        entity = list(table.entity)
-        values = [name for name in table.names if name not in {*entity, table.event_time}]
-        rows = self.read(table, until=None if moments.empty else moments.max() + pd.Timedelta(microseconds=1))
-        left = spine[entity].assign(_time=moments.array, _order=range(len(spine))).sort_values("_time", kind="stable")
-        right = rows.rename(columns={table.event_time: "_time"})[[*entity, "_time", *values]]
-        tolerance = None if within is None else pd.Timedelta(within)
-        matched = pd.merge_asof(left, right, on="_time", by=entity or None, tolerance=tolerance)
-        return matched.sort_values("_order")[values].set_axis(spine.index)
 
 
 def _newest(connection: sqlite3.Connection) -> int:

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from shared.errors import UsageError
-from shared.runs import Report
+from shared.runs import Report, midnight
 from shared.steps.promotion import champion
 from shared.systems.air_quality import drawing
 from shared.systems.air_quality.monitoring import outcomes
@@ -30,6 +31,7 @@ from shared.systems.air_quality.units import class_of, published_aqi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from shared.ports import Platform
     from shared.runs import Run
@@ -48,15 +50,25 @@ def publish(platform: Platform, run: Run, to: Path) -> Report:
     """
     _must_be_ours(to / "index.html")
     looks = outlooks(platform)
-    rows = outcomes(platform, run.until, DAYS, champion(platform, MODEL, until=run.until))
+    _write(to, pages(platform, run.day))
+    count = float(len(looks))
+    note = f"open {to / 'index.html'}"
+    return Report(rows=len(looks), metrics={"stations": count}, headline="stations", note=note)
+
+
+def pages(platform: Platform, last: date) -> dict[str, str]:
+    """Return the page's files by name: the newest forecasts, and what became of those up to the business date ``last``.
+
+    Raises:
+        NotYetError: nothing was forecast yet.
+    """
+    looks, until = outlooks(platform), midnight(last + timedelta(days=1))
+    rows = outcomes(platform, until, DAYS, champion(platform, MODEL, until=until))
     texts = _pages(looks, rows, platform.world)
     said = _said(looks)
     texts["forecast.csv"] = said.to_csv(index=False, float_format="%.5g")
     texts["forecast.json"] = _json(said, platform.world)
-    _write(to, texts)
-    count = float(len(looks))
-    note = f"open {to / 'index.html'}"
-    return Report(rows=len(looks), metrics={"stations": count}, headline="stations", note=note)
+    return texts
 
 
 def file_of(station: str) -> str:

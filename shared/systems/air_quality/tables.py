@@ -6,6 +6,8 @@ last whole day before it was made; the *lead* counts days from the origin: 1 is 
 
 from __future__ import annotations
 
+from shared.runs import RUNS
+from shared.steps.promotion import PROMOTIONS
 from shared.tables import PROVENANCE, Column, Table
 
 MODEL = "air_quality"  # in the registry
@@ -160,3 +162,5 @@ ALERTS = Table(
 )
 
 TABLES = (STATIONS, READINGS, OBSERVATIONS, WEATHER, CAMS, PREDICTIONS, MONITORING, ALERTS)
+SHOWN = (STATIONS, READINGS, OBSERVATIONS, WEATHER, PREDICTIONS, ALERTS, PROMOTIONS, RUNS)  # what its pages read
+MODELS = (MODEL,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.runs import RUNS
+from shared.steps.promotion import PROMOTIONS
 from shared.tables import PROVENANCE, Column, Table
 
 MODEL = "iris"  # in the registry
@@ -67,3 +69,5 @@ MONITORING = Table(
 )
 
 TABLES = (FLOWERS, LABELS, PREDICTIONS, MONITORING)
+SHOWN = (FLOWERS, LABELS, PREDICTIONS, PROMOTIONS, RUNS)  # what its pages read
+MODELS = (MODEL,)

@@ -6,6 +6,8 @@ mining from physicochemical properties, Decision Support Systems 47:547, table 1
 
 from __future__ import annotations
 
+from shared.runs import RUNS
+from shared.steps.promotion import PROMOTIONS
 from shared.tables import PROVENANCE, Column, Table
 
 MODEL = "wine"  # in the registry
@@ -123,3 +125,5 @@ MONITORING = Table(
 )
 
 TABLES = (SAMPLES, GRADED, RESERVE, PREDICTIONS, MONITORING)
+SHOWN = (SAMPLES, GRADED, PREDICTIONS, PROMOTIONS, RUNS)  # what its pages read
+MODELS = (MODEL, SYNTHESIZER)

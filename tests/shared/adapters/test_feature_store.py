@@ -195,7 +195,9 @@ def test_tables_lists_what_was_written(features):
     assert [table.name for table in features.tables()] == ["tides", "tides_quarantine"]
 
 
-def test_a_version_that_is_no_longer_kept_says_so(features):
+def test_a_version_that_is_no_longer_kept_says_so(features, request):
+    if "hopsworks" in request.node.callspec.id:
+        pytest.skip("Hopsworks keeps versions for a month, however many: test_hopsworks.py shows it")
     for height in range(80):
         features.write(TIDES, tides(height / 10))
     with pytest.raises(NotYetError, match="no longer kept"):

@@ -1,7 +1,6 @@
 """What every ModelRegistry must do."""
 
 import multiprocessing
-import os
 
 import pytest
 
@@ -73,15 +72,6 @@ def test_a_link_out_of_the_folder_is_refused(models, folder, tmp_path):
 def test_a_name_that_is_a_path_is_refused(models, folder, name):
     with pytest.raises(SchemaError):
         models.save(NewModel(name, folder, {}))
-
-
-def test_what_a_killed_trainer_left_is_no_version_and_is_swept_an_hour_later(models, folder, tmp_path):
-    left = [tmp_path / "models" / "tide" / name for name in (".new-old", ".new-now")]
-    for path in left:
-        (path / "files").mkdir(parents=True)
-    os.utime(left[0], (1, 1))
-    assert models.save(NewModel("tide", folder, {})).version == 1
-    assert [path.exists() for path in left] == [False, True]
 
 
 def _save_five(models, folder):

@@ -1,11 +1,13 @@
 """What is written can be read: contrast by WCAG 2.2, in light and in dark."""
 
 import re
+import sys
+from types import SimpleNamespace
 
 import plotly.graph_objects as go
 import pytest
 
-from shared.pages.look import CSS, theme
+from shared.pages.look import CSS, WAITING, serve, theme
 from shared.pages.plots import HEIGHT, framed
 
 PAIRS = re.findall(r"background: (#\w+); color: (#\w+);", CSS)
@@ -54,3 +56,13 @@ def test_a_chart_has_one_height_and_leaves_its_title_to_the_page():
     figure = framed(go.Figure(layout={"title": "Calibration"}))
     assert figure.layout.height == HEIGHT
     assert figure.layout.title.text is None
+
+
+@pytest.mark.parametrize(("told", "named"), [("true", 1), ("", 0)])
+def test_a_page_names_a_function_for_the_gpu_only_where_it_runs_on_zerogpu(told, named, monkeypatch):
+    tasks, asked = [], {}
+    monkeypatch.setenv("SPACES_ZERO_GPU", told)
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=tasks.append))
+    serve(SimpleNamespace(queue=asked.update, launch=lambda **_: None))
+    assert len(tasks) == named
+    assert asked["max_size"] == WAITING  # unless told, Gradio lets one wait there

@@ -1,0 +1,66 @@
+"""What pages read is what is published for them: every page is filled and asked on a store that notes its reads."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.systems.air_quality import tables as air_quality
+from shared.systems.iris import tables as iris
+from shared.systems.wine import tables as wine
+
+ROOT = Path(__file__).parents[2]
+SYSTEMS = (air_quality, iris, wine)
+
+# In a process of its own, as Gradio leaves event loops behind. Questions with arguments get some, every other function
+# of a page gets what its inputs show.
+PAGES = """
+import importlib.util, json, sys
+from shared.adapters.local.registry import LocalRegistry
+from shared.adapters.local.store import LocalStore
+
+RED = (7.9, 0.52, 0.26, 2.2, 0.079, 14, 38, 0.9967, 3.31, 0.62, 10.2)
+ASKED = {
+    "iris_predict": (5.0, 3.4, 1.5, 0.2),
+    "wine_predict": ("red", *RED),
+    "wine_monitor": ("synthetic", "", ""),
+    "air_quality_forecast": ("krakow",),
+    "air_quality_hindcast": ("krakow",),
+}
+seen = {"tables": set(), "models": set(), "asked": set()}
+read, load = LocalStore.read, LocalRegistry.load
+
+def noting_read(store, table, *words, **options):
+    seen["tables"].add(table.name)
+    return read(store, table, *words, **options)
+
+def noting_load(models, name, version):
+    seen["models"].add(name)
+    return load(models, name, version)
+
+LocalStore.read, LocalRegistry.load = noting_read, noting_load
+spec = importlib.util.spec_from_file_location("roof", "spaces/almanac/app.py")
+sys.modules["roof"] = roof = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(roof)
+for function in roof.demo.fns.values():
+    if function.fn is not None:
+        name = function.fn.__name__
+        function.fn(*ASKED.get(name) or [getattr(one, "value", None) for one in function.inputs])
+        seen["asked"].add(name)
+print(json.dumps({what: sorted(names) for what, names in seen.items()}))
+"""
+
+
+@pytest.mark.slow
+def test_pages_read_the_tables_and_models_that_are_published_for_them_and_no_others(filled_home):
+    settings = {**os.environ, "ALMANAC_HOME": str(filled_home), "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([sys.executable, "-c", PAGES], cwd=ROOT, env=settings, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    seen = {what: set(names) for what, names in json.loads(ran.stdout.splitlines()[-1]).items()}
+    assert seen["asked"] >= {"fill", "iris_predict", "iris_monitor", "wine_predict", "wine_monitor"}
+    assert seen["asked"] >= {f"air_quality_{question}" for question in ("stations", "forecast", "hindcast", "skill")}
+    assert seen["tables"] == {table.name for system in SYSTEMS for table in system.SHOWN}
+    assert seen["models"] == {name for system in SYSTEMS for name in system.MODELS}
