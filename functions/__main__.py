@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from functions import _deploy_commands as deploying
 from functions import _terminal as terminal
+from functions._deploy import commands as deploying
 from functions._modal import Service
 from functions._secrets import hidden
 from functions._stages import AsJson, run_command, service, systems

@@ -9,8 +9,7 @@ tests/live/ten_minutes.py.
 
 from typing import Any
 
-from functions._images import gpu_image, image
-from functions._modal import Service
+from functions._modal import Service, gpu_image, image
 
 MACHINES: dict[str, dict[str, Any]] = {
     "count": {

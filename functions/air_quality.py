@@ -9,8 +9,7 @@ On Modal:  modal run -m functions.air_quality::daily; modal deploy -m functions.
 
 from typing import Any
 
-from functions._images import image
-from functions._modal import Service, here
+from functions._modal import Service, here, image
 
 service = Service("air_quality")
 app = service.app

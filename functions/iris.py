@@ -8,8 +8,7 @@ On Modal:  modal run -m functions.iris::daily; modal deploy -m functions.iris
 
 from typing import Any
 
-from functions._images import image
-from functions._modal import Service
+from functions._modal import Service, image
 
 service = Service("iris")
 app = service.app

@@ -9,8 +9,7 @@ On Modal:  modal run -m functions.wine::daily; modal deploy -m functions.wine
 
 from typing import Any
 
-from functions._images import image
-from functions._modal import Service
+from functions._modal import Service, image
 
 service = Service("wine")
 app = service.app

@@ -14,7 +14,7 @@ ALMANAC_FAULTS    what the demo world shall fail at, such as raw.githubuserconte
 ALMANAC_RECORD    folder into which the live world's answers are written, for replay:DIR
 AQICN_TOKEN       token of the AQICN feed (aqicn.org/data-platform/token); without one CAMS stands in for stations
 ALMANAC_NOTIFY    whom to alert, as Apprise addresses; without one nobody is told
-ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal.py inside Modal)
+ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal/ inside Modal)
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def test_a_daily_run_predicts_without_any_training_library(modules):
 
 
 def test_what_a_static_page_is_drawn_with_is_in_its_image():
-    from functions._images import STORE
+    from functions._modal.images import STORE
     from functions.air_quality import AIR
 
     code = (

@@ -10,10 +10,10 @@ from croniter import croniter_range
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions import _deploy_commands as commands
-from functions import _deploying as deploying
-from functions._cost import ASSUMED_S, IDLE_S, PRO_USD, estimate, from_ledger, runs_a_month, summed
-from functions._deploy import Change, Need
+from functions._deploy import commands as commands
+from functions._deploy import deed as deploying
+from functions._deploy.cost import ASSUMED_S, IDLE_S, PRO_USD, estimate, from_ledger, runs_a_month, summed
+from functions._deploy.target import Change, Need
 from functions._secrets import hidden
 from functions._timetable import Deployment
 from shared.connect import Machine

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from functions._deploy_hopsworks import HopsworksTarget
+from functions._deploy.to_hopsworks import HopsworksTarget
 from functions._timetable import Deployment
 from shared.connect import open_house, open_platform
 from shared.errors import BackendError

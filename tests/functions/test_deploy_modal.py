@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import pytest
 from modal import exception
 
-from functions import _fingerprint
-from functions._deploy import Change
-from functions._deploy_modal import ModalTarget
-from functions._modal_account import _asking
+from functions._deploy import fingerprint
+from functions._deploy.modal_account import _asking
+from functions._deploy.target import Change
+from functions._deploy.to_modal import ModalTarget
 from functions._timetable import ROOT, Deployment, timetable
 from shared.errors import BackendError
 from tests.live.modal_trial import Modal
@@ -85,33 +85,32 @@ def test_stages_that_store_on_the_hub_have_a_secret_and_no_volume():
 
 
 def test_the_fingerprint_follows_code_and_settings_and_nothing_else(monkeypatch):
-    iris = _fingerprint.parts("iris", DEMO)
-    assert _fingerprint.parts("iris", DEMO) == iris
-    assert _fingerprint.parts("wine", DEMO)["code"] != iris["code"]
-    assert _fingerprint.parts("wine", DEMO)["constraints.txt"] == iris["constraints.txt"]
-    live = _fingerprint.parts("iris", LIVE)
+    iris = fingerprint.parts("iris", DEMO)
+    assert fingerprint.parts("iris", DEMO) == iris
+    assert fingerprint.parts("wine", DEMO)["code"] != iris["code"]
+    assert fingerprint.parts("wine", DEMO)["constraints.txt"] == iris["constraints.txt"]
+    live = fingerprint.parts("iris", LIVE)
     assert [part for part in iris if live[part] != iris[part]] == ["modal.toml"]
     monkeypatch.setenv("HF_TOKEN", "a-secret-that-does-not-count")
-    assert _fingerprint.parts("iris", LIVE) == live
+    assert fingerprint.parts("iris", LIVE) == live
 
 
 def test_what_every_service_imports_of_functions_is_in_its_fingerprint():
-    imported = re.compile(r"^ *from functions\.(_\w+) import|^from functions import (_\w+)", re.MULTILINE)
-    reached, todo = {"__init__"}, {"_modal", "_images"}
-    while todo:
-        name = todo.pop()
-        reached.add(name)
-        text = (ROOT / "functions" / f"{name}.py").read_text()
-        todo |= {one or other for one, other in imported.findall(text)} - reached
-    assert reached == set(_fingerprint.COMMON)
+    imported = re.compile(r"^ *from functions\.?([\w.]*) import", re.MULTILINE)
+    covered = {path for name in fingerprint.COMMON for path in (ROOT / "functions").glob(name)}
+    services = [ROOT / "functions" / f"{system}.py" for system in ("iris", "wine", "air_quality")]
+    named = {name.replace(".", "/") for path in (*covered, *services) for name in imported.findall(path.read_text())}
+    homes = [ROOT / "functions" / name for name in named]
+    assert {home / "__init__.py" if home.is_dir() else home.with_suffix(".py") for home in homes} <= covered
+    assert ROOT / "functions" / "_timetable.py" in covered
 
 
 def test_a_kept_digest_tells_whether_a_secret_changed_and_not_what_it_is():
-    kept = _fingerprint.of_secret("hf_swordfish")
+    kept = fingerprint.of_secret("hf_swordfish")
     assert "swordfish" not in kept
-    assert _fingerprint.is_of(kept, "hf_swordfish")
-    assert not _fingerprint.is_of(kept, "hf_carp")
-    assert _fingerprint.of_secret("hf_swordfish") != kept, "salted"
+    assert fingerprint.is_of(kept, "hf_swordfish")
+    assert not fingerprint.is_of(kept, "hf_carp")
+    assert fingerprint.of_secret("hf_swordfish") != kept, "salted"
 
 
 @pytest.mark.parametrize(
@@ -328,8 +327,8 @@ TULIP = '''"""Tulips: a system of one test."""
 
 from typing import Any
 
-from functions._images import image
-from functions._modal import Service
+from functions._modal.images import image
+from functions._modal.service import Service
 
 service = Service("tulip")
 app = service.app

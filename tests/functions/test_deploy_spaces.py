@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 
-from functions import _bundle, _spaces
-from functions._deploy import Change
-from functions._deploy_spaces import SpacesTarget
+from functions._deploy import bundle, space_files
+from functions._deploy.target import Change
+from functions._deploy.to_spaces import SpacesTarget
 from functions._timetable import ROOT, Deployment
 from shared.adapters.hub import cards
 from shared.errors import AlmanacError, BackendError, UsageError
@@ -114,13 +114,13 @@ def test_a_first_deploy_makes_all_that_pages_need_and_waits_until_each_answers(h
 def test_a_space_holds_exactly_its_bundle_and_says_for_which_deployment_it_was_made(hub):
     deploy(SpacesTarget(PROD), IRIS)
     files = hub.tree("jane/almanac-iris-monitor", "space")
-    bundle = {path.as_posix(): source.read_bytes() for path, source in _bundle.contents("iris_monitor").items()}
-    assert files.keys() == {*bundle, _bundle.MARK, ".gitattributes"}
-    assert {path for path in bundle if files[path] != bundle[path]} == {"README.md"}
-    assert json.loads(files[_bundle.MARK]) == {
+    ours = {path.as_posix(): source.read_bytes() for path, source in bundle.contents("iris_monitor").items()}
+    assert files.keys() == {*ours, bundle.MARK, ".gitattributes"}
+    assert {path for path in ours if files[path] != ours[path]} == {"README.md"}
+    assert json.loads(files[bundle.MARK]) == {
         "space": "iris_monitor",
         "hub": "jane/almanac",
-        "files": sorted(bundle),
+        "files": sorted(ours),
     }
     assert hub.commits("jane/almanac-iris-monitor", "space") == 1
 
@@ -213,7 +213,7 @@ def test_what_lies_beside_the_pages_is_never_uploaded(hub, tmp_path, monkeypatch
     for name in ("spaces/iris/.env", "spaces/iris/.venv/bin/python", "spaces/iris/__pycache__/app.pyc", ".env"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("hf_secret")
-    monkeypatch.setattr(_bundle, "ROOT", root)
+    monkeypatch.setattr(bundle, "ROOT", root)
     deploy(SpacesTarget(PROD), IRIS)
     files = {".bundle.json", ".gitattributes", "README.md", "app.py", "requirements.txt"}
     assert hub.tree("jane/almanac-iris", "space").keys() == files
@@ -229,7 +229,7 @@ def test_the_daily_pages_on_the_static_space_stay_when_it_is_deployed_again(hub)
     deploy(SpacesTarget(PROD), frozenset({"air_quality"}))
     tree = hub.tree(TODAY, "space")
     assert (tree["index.html"], tree["forecast.csv"]) == (b"PM2.5: 7", b"day")
-    assert tree["README.md"] == _spaces.STATIC_README.encode()
+    assert tree["README.md"] == space_files.STATIC_README.encode()
 
 
 @pytest.mark.parametrize("status", [402, 403])
@@ -383,7 +383,7 @@ def test_destroying_one_system_takes_its_pages_alone_and_keeps_the_shared_tables
 def test_a_page_that_the_repository_no_longer_has_is_named_and_removed_by_destroy(hub):
     deploy(SpacesTarget(PROD), IRIS)
     mark = json.dumps({"space": "roses", "hub": "jane/almanac", "files": []}).encode()
-    hub.create("space", "jane/almanac-roses").add("b" * 40, "old", {_bundle.MARK: hub.keep(mark)})
+    hub.create("space", "jane/almanac-roses").add("b" * 40, "old", {bundle.MARK: hub.keep(mark)})
     planned = {change.name: change.why for change in SpacesTarget(PROD).plan(ALL)}
     assert planned["jane/almanac-roses"] == "no longer wanted: `almanac destroy spaces` removes it"
     assert actions(SpacesTarget(PROD).removal(ALL, data=False))["jane/almanac-roses"] == "remove"
@@ -433,6 +433,6 @@ def test_the_needed_token_is_named_with_where_to_get_it(hub):
 
 
 def test_the_cards_that_daily_runs_write_are_known_as_ours():
-    assert _spaces.has_our_card(cards.data_set(DATA, []))
-    assert _spaces.has_our_card(cards.model(MODELS[0], ModelVersion("iris", ROOT, {}, version=1), [1]))
-    assert not _spaces.has_our_card("---\ntags:\n- mine\n---\n\n- almanac\n")
+    assert space_files.has_our_card(cards.data_set(DATA, []))
+    assert space_files.has_our_card(cards.model(MODELS[0], ModelVersion("iris", ROOT, {}, version=1), [1]))
+    assert not space_files.has_our_card("---\ntags:\n- mine\n---\n\n- almanac\n")

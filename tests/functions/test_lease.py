@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from functions._lease import Entry, Lease, Patience
+from functions._modal.lease import Entry, Lease, Patience
 from shared.errors import BusyError
 
 QUICK = Patience(beat=0.01, silence=0.15, wait=5)

@@ -1,4 +1,4 @@
-"""What every service file gets of functions/_modal.py, through the client's public API: no control plane."""
+"""What every service file gets of functions/_modal/service.py, through the client's public API: no control plane."""
 
 import asyncio
 import importlib
@@ -10,9 +10,9 @@ import modal
 import pytest
 
 from functions import _trial
-from functions._bearer import bearing
-from functions._images import gpu_image, image
 from functions._modal import Service
+from functions._modal.bearer import bearing
+from functions._modal.images import gpu_image, image
 from functions._timetable import ROOT, Deployment, deployment, secret_names, timetable
 from shared.errors import UsageError
 

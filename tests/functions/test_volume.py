@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from functions._lease import Lease, Patience
-from functions._volume import Store, fetch, publish
+from functions._modal.lease import Lease, Patience
+from functions._modal.volume import Store, fetch, publish
 from shared.adapters.local.registry import LocalRegistry
 from shared.adapters.local.store import LocalStore
 from shared.errors import BusyError

@@ -9,8 +9,8 @@ import httpx
 import modal
 from modal.config import config
 
-from functions._lease import Lease, Patience
-from functions._modal_account import Account
+from functions._deploy.modal_account import Account
+from functions._modal.lease import Lease, Patience
 from shared.errors import BackendError, BusyError
 
 NAME = "almanac-trial"  # of the app, its secret and its volume

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from functions import _terminal as terminal  # noqa: E402 - found by the line above
-from functions._deploying import acting_for  # noqa: E402
+from functions._deploy.deed import acting_for  # noqa: E402
 from functions._secrets import hidden  # noqa: E402
 from functions._timetable import Deployment  # noqa: E402
 from shared.connect import open_platform, open_spaces  # noqa: E402
@@ -124,8 +124,8 @@ class Hub(Part):
         return f"version {loaded.version}"
 
     def _static_space(self) -> str:
-        from functions._deploy import Change
-        from functions._deploy_spaces import SpacesTarget
+        from functions._deploy.target import Change
+        from functions._deploy.to_spaces import SpacesTarget
 
         with acting_for(self._there):
             target = SpacesTarget(self._there)
@@ -135,7 +135,7 @@ class Hub(Part):
         return "; ".join(said)
 
     def remove(self) -> str:
-        from functions._deploy_spaces import SpacesTarget
+        from functions._deploy.to_spaces import SpacesTarget
 
         with acting_for(self._there):
             for change in SpacesTarget(self._there).removal(frozenset(), data=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 
-from functions import _bundle as bundle
+from functions._deploy import bundle as bundle
 from shared.errors import UsageError
 
 REPO = Path(__file__).parents[2]

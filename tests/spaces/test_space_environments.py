@@ -19,7 +19,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from functions import _bundle
+from functions._deploy import bundle
 from shared.adapters.hub.account import HubAccount
 from shared.adapters.hub.spaces import HubSpaces
 from shared.connect import open_platform
@@ -29,7 +29,7 @@ REPO = Path(__file__).parents[2]
 FENCE = REPO / "tests" / "spaces" / "fence.py"
 OPEN = (80, 443, 8080)
 SYSTEMS = ("iris", "wine", "air_quality")
-SPACES = sorted(_bundle.spaces(), key=lambda space: (REPO / "spaces" / space / "requirements.txt").read_text())
+SPACES = sorted(bundle.spaces(), key=lambda space: (REPO / "spaces" / space / "requirements.txt").read_text())
 
 spec = importlib.util.spec_from_file_location("fence", FENCE)
 fence = importlib.util.module_from_spec(spec)
@@ -124,7 +124,7 @@ def test_a_space_boots_alone_behind_the_open_ports_on_an_empty_and_on_a_filled_h
 ):
     python = environment(space)
     for name in ("nothing", "something"):
-        _bundle.bundle(space, tmp_path / name)
+        bundle.bundle(space, tmp_path / name)
     with (
         booted(serve, python, hubs.empty, tmp_path / "nothing") as empty,
         booted(serve, python, hubs.filled, tmp_path / "something") as filled,

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from modal.config import config
 
-from functions import _fingerprint
-from functions._deploy import Change, Need
-from functions._modal_account import TOKENS, Account
+from functions._deploy import fingerprint
+from functions._deploy.modal_account import TOKENS, Account
+from functions._deploy.target import Change, Need
 from functions._timetable import NAME, ROOT, record_key, secret_names, timetable, volume_name
 from shared.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from functions._deploy import Action
+    from functions._deploy.target import Action
     from functions._timetable import Deployment
 
     Records = dict[str, Any]
@@ -124,7 +124,7 @@ class ModalTarget:
             return "create", "not there" if record is None else f"stopped since it was deployed on {record['at']}"
         if record is None:
             return "change", "there, but not known with what: deployed without almanac"
-        parts = _fingerprint.parts(name, self._deployment)
+        parts = fingerprint.parts(name, self._deployment)
         if differ := [part for part, digest in parts.items() if record["parts"].get(part) != digest]:
             return "change", f"{', '.join(differ)} changed since {record['at']}"
         return "leave", f"as in the repository, since {record['at']}"
@@ -137,14 +137,14 @@ class ModalTarget:
         if record is None or not self._account.has_secret(name, self._deployment.secrets()):
             return "change", "there, but not known with what: made without almanac"
         if differ := [
-            one for one, value in told.items() if not _fingerprint.is_of(record["values"].get(one, ""), value)
+            one for one, value in told.items() if not fingerprint.is_of(record["values"].get(one, ""), value)
         ]:
             return "change", f"{', '.join(differ)} changed since {record['at']}"
         return "leave", f"as in this environment, since {record['at']}"
 
     def _deploy(self, name: str) -> str:
         self._must_have_secrets(name)
-        parts = _fingerprint.parts(name, self._deployment)
+        parts = fingerprint.parts(name, self._deployment)
         said = self._account.deploy(name, self._deployment.name)
         self._account.record("app", name, {"parts": parts})
         return said
@@ -165,7 +165,7 @@ class ModalTarget:
         told = _told(self._deployment)
         known = self._account.records().get(record_key("secret", name), {}).get("values", {})
         self._account.put_secret(name, told)
-        values = known | {one: _fingerprint.of_secret(value) for one, value in told.items()}
+        values = known | {one: fingerprint.of_secret(value) for one, value in told.items()}
         self._account.record("secret", name, {"values": values})
         return f"holds {', '.join(values)}"
 

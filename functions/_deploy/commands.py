@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from functions import _terminal as terminal
-from functions._cost import estimate, from_ledger, summed
-from functions._deploying import DONE_BY_US, Compared, acting_for, carry_out, compare, lacking, targets
+from functions._deploy.cost import estimate, from_ledger, summed
+from functions._deploy.deed import DONE_BY_US, Compared, acting_for, carry_out, compare, lacking, targets
 from functions._stages import AsJson, systems
 from functions._timetable import deployment, timetable
 from shared.errors import BackendError, UsageError
@@ -18,9 +18,9 @@ from shared.errors import BackendError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions._cost import Cost
-    from functions._deploy import Need, Target
-    from functions._deploying import Outcome
+    from functions._deploy.cost import Cost
+    from functions._deploy.deed import Outcome
+    from functions._deploy.target import Need, Target
 
 Where = Annotated[str, typer.Argument(help="modal, hopsworks, spaces, or all that modal.toml sets up.")]
 Only = Annotated[str, typer.Option(help="Systems, joined by commas; all unless told.")]

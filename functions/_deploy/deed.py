@@ -19,7 +19,7 @@ from shared.errors import AlmanacError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from functions._deploy import Change, Need, Target
+    from functions._deploy.target import Change, Need, Target
     from functions._timetable import Deployment
 
 DONE_BY_US = ("create", "change", "remove")
@@ -45,19 +45,19 @@ class Compared:
 
 
 def _modal(deployment: Deployment, one: bool) -> Target:
-    from functions._deploy_modal import ModalTarget
+    from functions._deploy.to_modal import ModalTarget
 
     return ModalTarget(deployment)
 
 
 def _hopsworks(deployment: Deployment, one: bool) -> Target:
-    from functions._deploy_hopsworks import HopsworksTarget
+    from functions._deploy.to_hopsworks import HopsworksTarget
 
     return HopsworksTarget(deployment)
 
 
 def _spaces(deployment: Deployment, one: bool) -> Target:
-    from functions._deploy_spaces import SpacesTarget
+    from functions._deploy.to_spaces import SpacesTarget
 
     return SpacesTarget(deployment, one)
 

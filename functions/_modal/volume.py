@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from functions._lease import Lease
+    from functions._modal.lease import Lease
 
 NEW = ".new-"  # what is not whole yet: never copied, and removed by the next who publishes
 LOGS = (".db-wal", ".db-shm", ".lock")  # of the process that works; what they hold is in the published database

@@ -1,6 +1,6 @@
 """Deploying pages to Hugging Face: the repositories they read, a Space each, and that each runs and answers.
 
-    wanted (functions/_spaces.py) ┐
+    wanted (functions/_deploy/space_files.py) ┐
                                   ├─► plan: names, git's ids of the files, settings, stage ──► apply ──► start
     account (shared.connect) ─────┘
 
@@ -12,9 +12,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from functions._bundle import MARK, ROOF
-from functions._deploy import Change, Need
-from functions._spaces import (
+from functions._deploy.bundle import MARK, ROOF
+from functions._deploy.space_files import (
     TODAY,
     Wanted,
     card,
@@ -27,6 +26,7 @@ from functions._spaces import (
     takes,
     wanted,
 )
+from functions._deploy.target import Change, Need
 from shared.connect import open_spaces, read_token
 from shared.errors import AlmanacError, BackendError, UsageError
 

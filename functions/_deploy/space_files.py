@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from functions._bundle import MARK, ROOF, contents, spaces
+from functions._deploy.bundle import MARK, ROOF, contents, spaces
 from functions._timetable import timetable
 
 if TYPE_CHECKING:

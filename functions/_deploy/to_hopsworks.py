@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from functions._deploy import Change, Need
+from functions._deploy.target import Change, Need
 from functions._timetable import ROOT
 from shared.connect import open_house
 from shared.errors import SchemaError
@@ -22,7 +22,7 @@ from shared.errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions._deploy import Action
+    from functions._deploy.target import Action
     from functions._timetable import Deployment
     from shared.tables import Table
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import modal
 
-from functions._images import COPY
-from functions._machines import machine_options
+from functions._modal.images import COPY
+from functions._modal.machines import machine_options
 from functions._timetable import NAME, deployment, record_key, secret_names, timetable, volume_name
 
 if TYPE_CHECKING:
-    from functions._volume import Store
+    from functions._modal.volume import Store
     from shared.ports import Platform
     from shared.runs import Report
     from shared.tables import Table
@@ -91,7 +91,7 @@ class Service:
         before a container starts) or "token": whoever lacks ``Authorization: Bearer ALMANAC_ENDPOINT_TOKEN``, which is
         all that a client made for other services can send.
         """
-        from functions._bearer import guarded
+        from functions._modal.bearer import guarded
 
         def decorate(function: Callable[[], Any]) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
             settings = self._machines.get(function.__name__, {})
@@ -208,8 +208,8 @@ class Service:
 
     def _stored(self) -> Store | None:
         """Return the store on this container's volume, None where the platform keeps it elsewhere."""
-        from functions._lease import Lease
-        from functions._volume import Store
+        from functions._modal.lease import Lease
+        from functions._modal.volume import Store
 
         shared = modal.Dict.from_name(NAME, create_if_missing=True)
         for kind, name in (("app", self._name), ("secret", NAME)):

