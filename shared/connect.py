@@ -157,9 +157,11 @@ def _hub(folder: Path, world: str) -> tuple[HubStore, HubRegistry]:
     from shared.adapters.hub.registry import HubRegistry
     from shared.adapters.hub.store import HubStore
 
-    prefix, account, cache = f"{_hub_prefix()}-{_store_name(world)}", open_hub(), folder / "hub"
+    prefix, account = f"{_hub_prefix()}-{_store_name(world)}", open_hub()
+    cache = folder / "hub" / prefix.replace("/", "--")
     store = HubStore(account, prefix, cache, now=_now, fresh_s=_fresh_s())
-    return store, HubRegistry(account.hasty() if _fresh_s() else account, prefix, cache / "models")
+    asks = account.hasty() if _fresh_s() else account
+    return store, HubRegistry(asks, prefix, cache / "models", fresh_s=_fresh_s())
 
 
 def _hopsworks(folder: Path, world: str) -> Stores:

@@ -238,11 +238,12 @@ class Publisher(Protocol):
     def publish(self, tables: Sequence[Table], models: Sequence[str], pages: Mapping[str, str] | None = None) -> str:
         """Bring these tables' rows, the versions of these models that serve or served, and static pages by path.
 
-        Rows go in one commit, all or none; what is there already is not sent again. Returns a sentence, "" when
-        nothing is configured.
+        Rows go in one commit; what is there already is not sent again. Returns a sentence, "" when nothing is
+        configured.
 
         Raises:
-            BackendError: it could not be brought; what pages showed before, they still show.
+            BackendError: it could not be brought, and pages show what they showed before; or all but the rows that
+                break a bound their table has by now was brought.
         """
         ...
 

@@ -220,11 +220,11 @@ def _done(one: Compared, as_json: bool) -> list[Outcome]:
 
 
 def _next(outcomes: Sequence[Outcome]) -> str:
-    """Return what a person does after apps were made: their schedules find a store to go on from, or nothing."""
+    """Return what follows after apps were made: their schedules, of which the first fills an empty store."""
     made = [one.change for one in outcomes if one.status == "done" and one.change.action == "create"]
     names = ", ".join(change.name for change in made if change.kind == "app")
-    run = "modal run -m functions.SYSTEM::backfill, then ::train"
-    return f"A system that never ran is filled by hand, once: {run} ({names})." if names else ""
+    run = "modal run -m functions.SYSTEM::daily"
+    return f"Their first scheduled run fills and trains what never ran; at once: {run} ({names})" if names else ""
 
 
 def _line(outcome: Outcome) -> str:

@@ -79,3 +79,13 @@ def test_the_demo_world_needs_no_token_and_the_live_one_has_none_unless_told(mon
     monkeypatch.delenv("AQICN_TOKEN", raising=False)
     assert open_platform().secrets["AQICN_TOKEN"] == "demo"
     assert "AQICN_TOKEN" not in open_platform(world="live").secrets
+
+
+def test_each_repository_on_the_hub_has_a_cache_of_its_own(tmp_path, monkeypatch):
+    """Else, while the Hub is out of reach, pages of one show what was read of another."""
+    for name in ("jane/almanac", "jane/almanac-staging"):
+        monkeypatch.setenv("ALMANAC_HUB", name)
+        monkeypatch.setenv("ALMANAC_PLATFORM", "hub")
+        open_platform(home=tmp_path)
+    caches = {path.parent.name for path in tmp_path.rglob("manifest.db")}
+    assert caches == {"jane--almanac-demo", "jane--almanac-staging-demo"}

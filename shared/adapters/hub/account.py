@@ -282,7 +282,7 @@ class HubAccount:
         if status == 404 or (status == 401 and not self.can_write):  # 401 is what the Hub tells strangers for both
             return NotYetError(f"{failed}: it is not there, or private")
         if status in (401, 403):
-            return BackendError(f"{failed}: that was refused; HF_TOKEN needs write access: {TOKENS} ({reason})")
+            return BackendError(f"{failed}: refused ({reason}); to write, HF_TOKEN needs write access: {TOKENS}")
         return BackendError(f"{failed}: HTTP {status} ({reason})")
 
 

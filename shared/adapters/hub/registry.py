@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 import uuid
 from dataclasses import asdict
 from hashlib import sha1
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from shared.ports import ModelRegistry, NewModel
 
 TRIES = 20  # heads that may move under a save
+ASKED = "asked"  # the file beside a fetched version whose time says when it was last asked for
 log = logging.getLogger("almanac")
 
 
@@ -40,10 +42,11 @@ class HubRegistry:
         account: whose they are; loading from public ones needs no token.
         prefix: what their names begin with.
         cache: folder of this machine for what was loaded.
+        fresh_s: for how long a version fetched once is taken without asking, as ``HubStore`` has it; pages say 60.
     """
 
-    def __init__(self, account: HubAccount, prefix: str, cache: Path) -> None:
-        self._account, self._prefix, self._cache = account, prefix, cache
+    def __init__(self, account: HubAccount, prefix: str, cache: Path, *, fresh_s: float = 0) -> None:
+        self._account, self._prefix, self._cache, self._fresh_s = account, prefix, cache, fresh_s
 
     def save(self, model: NewModel) -> ModelVersion:
         number = self._put(model, modelfiles.hashes(model.folder))
@@ -59,12 +62,15 @@ class HubRegistry:
 
     def load(self, name: str, version: int) -> ModelVersion:
         home = self._cache / modelfiles.named(name) / str(version)
+        if self._is_fresh(home):
+            return modelfiles.opened(home, name, version)
         try:
             there = self._account.files(self.repo(name))
         except BackendError as failure:
             if not home.is_dir():
                 raise
             log.warning("model %s: taking version %d as it was fetched before. %s", name, version, failure)
+            (home / ASKED).touch()
             return modelfiles.opened(home, name, version)
         facts = f"{version}/model.json"
         if facts not in there:
@@ -72,6 +78,7 @@ class HubRegistry:
             raise NotYetError(f"model {name!r} has {known}, not {version}; run its train stage")
         if _git_hash(home / "model.json") != there[facts]:
             self._fetch(self.repo(name), [path for path in there if path.startswith(f"{version}/")], home)
+        (home / ASKED).touch()
         return modelfiles.opened(home, name, version)
 
     def versions(self, name: str) -> list[int]:
@@ -121,10 +128,17 @@ class HubRegistry:
                 self._account.fetch(repo, path, head, beside / path.partition("/")[2])
             if home.exists() and _git_hash(home / "model.json") != _git_hash(beside / "model.json"):
                 shutil.rmtree(home)  # of a repository of the same name that was there before
-            if not home.exists():
+            try:
                 beside.rename(home)
+            except OSError:
+                if not home.is_dir():  # else another thread or process was faster
+                    raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+    def _is_fresh(self, home: Path) -> bool:
+        asked = home / ASKED
+        return bool(self._fresh_s) and asked.exists() and time.time() - asked.stat().st_mtime < self._fresh_s
 
 
 def _numbers(paths: Iterable[str]) -> list[int]:

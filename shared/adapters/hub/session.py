@@ -122,11 +122,12 @@ def _no_answer(failure: Exception) -> str:
 
 
 def _without_token(failure: Exception) -> Exception:
-    """Return the error with the token taken out of the request it carries: errors travel, between processes too."""
+    """Return the error with the token, and a Space's secret, taken out of the request it carries: errors travel."""
     response = getattr(failure, "response", None)
     for carrier in (failure, response, *getattr(response, "history", ())):
         if (request := getattr(carrier, "_request", None)) is not None:
             request.headers.pop("authorization", None)
+            request._content = b""
     return failure
 
 

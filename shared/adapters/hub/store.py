@@ -5,8 +5,8 @@
                          └────────────────────────────────────┘                └─► by others: merge again on that head
     read:  head, asked every ``fresh_s`` ─► manifest of it ─► files, each fetched once as they never change
 
-``cache`` holds the same folder as an embedded store. It is never ahead of the repository: the SQLite transaction ends
-after the commit there, so a write that was cut, refused or killed leaves both as they were.
+``cache`` holds the same folder as an embedded store. Its rows are never ahead of the repository: the SQLite transaction
+ends after the commit there, so a write that was cut, refused or killed leaves both as they were.
 
 What it costs: the Hub counts commits by the hour and answers 429 above that; it is waited for up to five minutes, then
 told. A date of iris takes six, a run two more for its lock: a schedule is far below, but a first month of
@@ -19,7 +19,7 @@ import logging
 import random
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -130,13 +130,14 @@ class HubStore(LocalStore):
         new = snapshot.born_after(connection, staged.before)
         card = cards.data_set(self.repo.name, snapshot.live(connection))
         texts = {snapshot.PATH: snapshot.dump(connection).encode(), "README.md": card.encode()}
-        commit = self._account.commit(
-            self.repo,
-            f"{', '.join(sorted({path.split('/')[1] for path in new}))}: version {staged.before + 1}",
-            {**{path: self._folder / path for path in new}, **texts},
-            sorted(known.intersection(staged.expired)),
-            snapshot.head(connection),
-        )
+        message = f"{', '.join(sorted({path.split('/')[1] for path in new}))}: version {staged.before + 1}"
+        adds: dict[str, bytes | Path] = {**{path: self._folder / path for path in new}, **texts}
+        deletes, parent = known.intersection(staged.expired), snapshot.head(connection)
+        try:
+            commit = self._account.commit(self.repo, message, adds, sorted(deletes), parent)
+        except NotYetError:  # somebody deleted one of them by hand
+            deletes &= self._account.files(self.repo, parent).keys()
+            commit = self._account.commit(self.repo, message, adds, sorted(deletes), parent)
         snapshot.set_head(connection, commit)
 
     def _refresh_to_write(self) -> None:
@@ -155,25 +156,46 @@ class HubStore(LocalStore):
         with _ASKING:
             if not at_once and self._asked_s_ago() < self._fresh_s:
                 return
-            known = self._head()
+            known, account = self._head(), self._account if at_once else self._asking
             try:
-                newest = (self._account if at_once else self._asking).head(self.repo)
-                if newest != known:
-                    self._take_over(newest)
+                while (newest := account.head(self.repo)) != known:
+                    if not newest:
+                        raise BackendError(
+                            f"{self.repo.name} is not there any more, or private and HF_TOKEN may not read it; where "
+                            f"it was removed on purpose, remove {self._folder} too"
+                        )
+                    if (known := self._taken_over(account, known, newest)) == newest:
+                        break
             except BackendError as failure:
                 if at_once or not self._fresh_s or not known:
                     raise
                 log.warning("%s: showing what was read before. %s", self.repo.name, failure)
             (self._folder / ASKED).touch()
 
-    def _take_over(self, head: str) -> None:
-        text = ""
-        with suppress(NotYetError):  # a repository just made, or none
-            text = self._account.text(self.repo, snapshot.PATH, head) if head else ""
+    def _taken_over(self, account: HubAccount, known: str, newest: str) -> str:
+        """Load the manifest of ``newest``, unless another process was faster; return the head that is loaded."""
+        text = self._text(account, newest)
         with self._manifest.writing() as connection:
-            snapshot.load(connection, text, head)
+            if (loaded := snapshot.head(connection)) != known:  # by whoever shares this cache, and perhaps newer
+                return loaded
+            snapshot.load(connection, text, newest)
             gone = self._orphans(connection)
         self._remove(gone)
+        return newest
+
+    def _text(self, account: HubAccount, head: str) -> str:
+        """Return the manifest, "" in a repository just made; taken for that, one that holds rows would lose them."""
+        try:
+            return account.text(self.repo, snapshot.PATH, head)
+        except NotYetError as cause:
+            there = account.files(self.repo, head)
+            if snapshot.PATH in there:
+                raise BackendError(f"{self.repo.name} did not give its {snapshot.PATH}; run the same again") from cause
+            if [path for path in there if path.startswith("tables/")]:
+                raise BackendError(
+                    f"{self.repo.name} holds tables and no {snapshot.PATH}: take it back to a commit that has one"
+                ) from cause
+            return ""
 
     def _asked_s_ago(self) -> float:
         """Return how long ago the head was asked for, by whichever process or page keeps this cache."""
@@ -188,7 +210,7 @@ class HubStore(LocalStore):
         path = super()._file(part)
         if not path.exists():
             try:
-                self._account.fetch(self.repo, part.path, self._head(), path)
+                self._asking.fetch(self.repo, part.path, self._head(), path)
             except NotYetError as cause:  # the head moved on in between; whoever reads asks again
                 raise FileNotFoundError(part.path) from cause
         return path

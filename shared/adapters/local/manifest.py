@@ -86,8 +86,9 @@ class Manifest:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)
+        connection = None
         try:
+            connection = sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)
             yield connection
         except sqlite3.OperationalError as cause:
             if "locked" in str(cause):
@@ -100,7 +101,8 @@ class Manifest:
                 f"{self._path} is damaged ({cause}); restore it, or remove its folder to start anew"
             ) from cause
         finally:
-            connection.close()  # an open transaction is rolled back
+            if connection is not None:
+                connection.close()  # an open transaction is rolled back
 
 
 def declare(connection: sqlite3.Connection, table: Table) -> None:

@@ -76,7 +76,7 @@ def test_a_write_that_fails_once_is_done_at_the_second_attempt(hub, store, other
 def test_a_write_that_fails_for_good_leaves_everything_as_it_was_and_may_be_done_again(hub, store, other, what, where):
     before = store.write(COUNTS, counts(1)).version
     hub.fail(where, what, times=99)
-    with pytest.raises((BackendError, NotYetError), match="could not"):
+    with pytest.raises((BackendError, NotYetError), match="could not|is not there any more"):
         store.write(COUNTS, counts(2, days=400))
     hub.faults.clear()
     assert hub.commits(NAME) == 1
@@ -172,17 +172,68 @@ def test_a_kill_between_upload_and_commit_leaves_the_repository_and_the_next_run
     assert store.write(COUNTS, counts(2)).version == 2
 
 
+def test_a_manifest_that_is_not_given_is_never_taken_for_an_empty_store(hub, store, other):
+    """Else the next write would leave out every row there is."""
+    store.write(COUNTS, counts(1))
+    hub.fail(r"GET .*/manifest.json", 404)
+    with pytest.raises(BackendError, match="did not give its manifest.json"):
+        other.write(COUNTS, counts(5, writer=2))
+    assert other.write(COUNTS, counts(5, writer=2)).version == 2
+    assert len(store.read(COUNTS)) == 6
+
+
+def test_tables_without_their_manifest_are_refused(store, account, other):
+    store.write(COUNTS, counts(1))
+    account.commit(Repo("dataset", NAME), "by hand", {}, ["manifest.json"])
+    for one in (store, other):
+        with pytest.raises(BackendError, match="take it back to a commit that has one"):
+            one.write(COUNTS, counts(2))
+
+
+def test_a_superseded_file_that_somebody_deleted_by_hand_stops_no_write(hub, store, account):
+    store.write(COUNTS, counts(0))
+    (first,) = [path for path in hub.tree(NAME) if path.startswith("tables/")]
+    account.commit(Repo("dataset", NAME), "by hand", {}, [first])
+    for n in range(1, 40):
+        store.write(COUNTS, counts(n))
+    assert store.read(COUNTS)["n"].tolist() == [39, 39, 39]
+
+
+def test_a_reader_that_was_slow_never_takes_a_shared_cache_back_to_an_older_head(store, account, tmp_path, monkeypatch):
+    """While its answer was on the way, another process took over and wrote to the same cache."""
+    monkeypatch.setattr(store_module, "_ASKING", threading.RLock())  # a process has its own
+    store.write(COUNTS, counts(1))
+    slow = HubStore(account, NAME, tmp_path / "store", now=now, fresh_s=0.001)
+    HubStore(account, NAME, tmp_path / "other", now=now).write(COUNTS, counts(2))
+    given = slow._asking.text
+
+    def text(*words):
+        answer = given(*words)
+        store.write(COUNTS, counts(3))
+        return answer
+
+    slow._asking.text = text
+    assert slow.read(COUNTS)["n"].tolist() == [3, 3, 3]
+    assert store.version() == 3
+
+
 def test_an_empty_account_is_an_empty_store_and_reading_makes_no_repository(hub, store):
     assert store.read(COUNTS).empty
     assert (store.version(), store.tables()) == (0, [])
     assert hub.repos == {}
 
 
-def test_a_repository_that_was_removed_is_an_empty_store_again(hub, store, account):
+def test_a_repository_that_is_gone_is_told_not_taken_for_an_empty_one_and_a_new_cache_begins_anew(
+    hub, store, account, tmp_path
+):
     store.write(COUNTS, counts(1))
     account.delete(Repo("dataset", NAME))
-    assert store.read(COUNTS).empty
-    assert store.write(COUNTS, counts(2)).rows == 3
+    for stage in (lambda: store.read(COUNTS), lambda: store.write(COUNTS, counts(2))):
+        with pytest.raises(BackendError, match="not there any more, or private .* remove .* too"):
+            stage()
+    anew = HubStore(account, NAME, tmp_path / "anew", now=now)
+    assert anew.read(COUNTS).empty
+    assert anew.write(COUNTS, counts(2)).rows == 3
 
 
 def test_writes_of_several_tables_are_one_commit(hub, store):
@@ -203,6 +254,16 @@ def test_a_page_shows_what_it_has_while_the_hub_is_out_of_reach_a_stage_fails(hu
     assert "showing what was read before" in caplog.text
     with pytest.raises(BackendError, match="503"):
         store.read(COUNTS)
+
+
+@pytest.mark.parametrize("what", ["manifest.json", "parquet"])
+def test_nobody_waits_before_a_page_for_as_long_as_the_hub_says(hub, store, patient, waits, tmp_path, what):
+    store.write(COUNTS, counts(1))
+    page = HubStore(patient, NAME, tmp_path / "page", now=now, fresh_s=60)
+    hub.fail(rf"GET .*{what}", 429, times=99, retry_after=200)
+    with pytest.raises(BackendError, match="429"):
+        page.read(COUNTS)
+    assert waits == []
 
 
 def test_a_page_that_never_read_anything_fails_while_the_hub_is_out_of_reach(hub, patient, tmp_path):
@@ -338,6 +399,43 @@ def test_a_model_fetched_once_loads_while_the_hub_is_out_of_reach(hub, patient, 
         models.load("tide", 2)
 
 
+def test_a_page_asks_for_a_model_it_has_once_in_a_while_also_while_the_hub_is_out_of_reach(hub, account, tmp_path):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"weights")
+    HubRegistry(account, NAME, tmp_path / "models").save(NewModel("tide", folder, {}))
+    page = HubRegistry(account.hasty(), NAME, tmp_path / "page", fresh_s=60)
+    page.load("tide", 1)
+    asked = len(hub.requests)
+    assert page.load("tide", 1).version == 1
+    assert len(hub.requests) == asked
+    os.utime(tmp_path / "page" / "tide" / "1" / "asked", (0, 0))
+    hub.fail(r"GET ", 503, times=1)
+    for _ in range(2):
+        assert page.load("tide", 1).version == 1
+    assert len(hub.requests) == asked + 1
+
+
+def test_threads_that_fetch_one_model_at_once_all_get_it(account, tmp_path):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"weights")
+    HubRegistry(account, NAME, tmp_path / "models").save(NewModel("tide", folder, {}))
+    page, faster = (HubRegistry(account, NAME, tmp_path / "page") for _ in range(2))
+    plain = page._account
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(plain, name)
+
+        def fetch(self, *words):
+            faster.load("tide", 1)
+            return plain.fetch(*words)
+
+    page._account = Slow()
+    assert page.load("tide", 1).version == 1
+
+
 def test_a_model_of_a_repository_made_anew_is_not_taken_from_the_cache(account, tmp_path):
     folder = tmp_path / "made"
     folder.mkdir()
@@ -366,7 +464,11 @@ def test_a_stranger_reads_what_is_public_and_a_private_repository_is_not_there(h
     asked = hub.requests[-3:]
     assert [came for _, _, came in asked] == [False] * 3
     hub.repos["dataset", NAME].private = True
-    assert stranger.read(COUNTS).empty
+    with pytest.raises(BackendError, match="or private and HF_TOKEN may not read it"):
+        stranger.read(COUNTS)
+    page = HubStore(HubAccount(hub.url, ""), NAME, tmp_path / "s", now=now, fresh_s=0.001)
+    assert len(page.read(COUNTS)) == 3
+    assert HubStore(HubAccount(hub.url, ""), NAME, tmp_path / "new", now=now).read(COUNTS).empty
 
 
 def test_a_login_of_this_machine_is_never_used(hub, tmp_path, monkeypatch):
@@ -375,6 +477,13 @@ def test_a_login_of_this_machine_is_never_used(hub, tmp_path, monkeypatch):
         HubAccount(hub.url, "").whoami()
     HubAccount(hub.url, "").head(Repo("dataset", NAME))
     assert hub.requests[-1][2] is False
+
+
+def test_the_error_of_a_secret_that_could_not_be_set_does_not_carry_it(patient):
+    with pytest.raises(NotYetError) as failed:
+        patient.call("set a secret", patient.api.add_space_secret, "jane/nowhere", "HF_TOKEN", "planted-secret")
+    assert failed.value.__cause__.response.request.method == "POST"
+    assert b"planted-secret" not in failed.value.__cause__.response.request.content
 
 
 @pytest.mark.parametrize("what", ["timeout", "cut", 401, 403, 409, 412, 429, 500])

@@ -184,3 +184,10 @@ def test_several_processes_may_make_one_store_at_once(tmp_path):
     for worker in workers:
         worker.stdout.close()
     assert len(opened(tmp_path / "new").read(COUNTS)) == 6 * 400
+
+
+def test_a_folder_that_went_away_under_a_store_is_said_in_a_sentence(tmp_path):
+    store = opened(tmp_path / "store")
+    (tmp_path / "store").rename(tmp_path / "moved")
+    with pytest.raises(BackendError, match=r"manifest.db cannot be used"):
+        store.read(COUNTS)
