@@ -4,6 +4,7 @@ day      what is due in every scheduled system          run      one stage, with
 status   last runs, freshness, champions, cost          table    any table
 explain  a prediction back to model, features, code     open     the pages, on localhost
 deploy   to Modal, Hopsworks, Hugging Face               destroy  what deploy made
+publish  what pages show, to where Spaces read
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -157,6 +159,27 @@ def explain(
     for title, facts in found.items():
         terminal.say_table(title.capitalize(), [{"": key, " ": value} for key, value in facts.items()])
         terminal.screen.print()
+
+
+@cli.command()
+def publish(
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All tables and versions: to go on there with ALMANAC_PLATFORM=hub.")
+    ] = False,
+) -> None:
+    """Bring what pages show from this store to Hugging Face (ALMANAC_HUB), as each daily does at its end."""
+    from shared.connect import open_platform
+
+    platform = open_platform()
+    if not platform.publisher.configured:
+        raise UsageError("publish takes another platform's store to the hub: set ALMANAC_HUB=OWNER/PREFIX and HF_TOKEN")
+    homes = [import_module(f"shared.systems.{name}.tables") for name in systems()]
+    shown = dict.fromkeys(table for home in homes for table in home.SHOWN)
+    tables = platform.features.tables() if everything else [*shown]
+    models = [model for home in homes for model in home.MODELS]
+    with terminal.working("publishing"):
+        said = platform.publisher.publish(tables, models, every_version=everything)
+    terminal.say(said)
 
 
 @cli.command("open")

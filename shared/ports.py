@@ -235,8 +235,17 @@ class Publisher(Protocol):
         """Whether pages read elsewhere than where stages write."""
         ...
 
-    def publish(self, tables: Sequence[Table], models: Sequence[str], pages: Mapping[str, str] | None = None) -> str:
+    def publish(
+        self,
+        tables: Sequence[Table],
+        models: Sequence[str],
+        pages: Mapping[str, str] | None = None,
+        *,
+        every_version: bool = False,
+    ) -> str:
         """Bring these tables' rows, the versions of these models that serve or served, and static pages by path.
+
+        With ``every_version`` also those that never served, so that stages can go on there.
 
         Rows go in one commit; what is there already is not sent again. Returns a sentence, "" when nothing is
         configured.

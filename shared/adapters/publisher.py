@@ -31,7 +31,14 @@ class Nowhere:
 
     configured = False
 
-    def publish(self, tables: Sequence[Table], models: Sequence[str], pages: Mapping[str, str] | None = None) -> str:
+    def publish(
+        self,
+        tables: Sequence[Table],
+        models: Sequence[str],
+        pages: Mapping[str, str] | None = None,
+        *,
+        every_version: bool = False,
+    ) -> str:
         return ""
 
 
@@ -56,9 +63,17 @@ class Mirror:
         self._store, self._registry = copy
         self._account, self._today = site
 
-    def publish(self, tables: Sequence[Table], models: Sequence[str], pages: Mapping[str, str] | None = None) -> str:
-        served = [(name, version) for name in models for version in self._served(name)]
-        sent = [True for name, version in served if self._registry.mirror(self._models, name, version)]
+    def publish(
+        self,
+        tables: Sequence[Table],
+        models: Sequence[str],
+        pages: Mapping[str, str] | None = None,
+        *,
+        every_version: bool = False,
+    ) -> str:
+        chosen = self._models.versions if every_version else self._served
+        wanted = [(name, version) for name in models for version in chosen(name)]
+        sent = [True for name, version in wanted if self._registry.mirror(self._models, name, version)]
         written = self._store.write_all([(table, self._features.read(table)) for table in tables])
         if refused := sum(one.quarantined for one in written):
             raise BackendError(f"{refused} rows are out of the bounds their tables have now; the others were sent")

@@ -107,6 +107,27 @@ def test_versions_that_never_served_stay_at_home(hub, published):
     assert [path for path in hub.tree(MODEL, "model") if path.endswith("model.json")] == ["1/model.json"]
 
 
+def test_everything_is_brought_in_one_commit_and_stages_go_on_there(hub, published, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["publish", "--everything"])
+    assert hub.commits(DATA) == 1
+    monkeypatch.setenv("ALMANAC_PLATFORM", "hub")
+    monkeypatch.setenv("ALMANAC_HOME", str(tmp_path / "there"))
+    there = open_platform()
+    assert [table.name for table in there.features.tables()] == [table.name for table in published.features.tables()]
+    for table in published.features.tables():
+        pd.testing.assert_frame_equal(there.features.read(table), published.features.read(table))
+    assert there.models.versions("iris") == published.models.versions("iris")
+    assert STAGES["daily"](until="2026-10-21")["rows"] > 0
+    assert len(there.features.read(PREDICTIONS)) == len(published.features.read(PREDICTIONS)) + 1
+
+
+def test_the_command_says_where_publishing_is_set_up_when_it_is_not(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["publish"])
+    assert "ALMANAC_HUB=OWNER/PREFIX" in capsys.readouterr().err
+
+
 def test_static_pages_go_to_their_space_when_there_is_one(hub, published):
     pages = {"index.html": "<p>today</p>", "delft.html": "<p>Delft</p>"}
     assert "static" not in published.publisher.publish(SHOWN, MODELS, pages)
