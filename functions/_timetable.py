@@ -6,8 +6,9 @@ Read where the command runs. Inside a container the file is absent and not neede
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from shared.errors import UsageError
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "almanac"  # on Modal: of the secret, and of the Dict that holds leases and what was deployed
 PLATFORMS, WORLDS = ("local", "hub", "hopsworks"), ("demo", "live")
+TWO_WORDS = re.compile(r"[A-Za-z0-9][\w.:-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Deployment:
             if value not in known:
                 raise UsageError(f"{where}: {setting} = {value!r} does not exist; there are: {', '.join(known)}")
         for setting, value in (("hub", self.hub), ("hopsworks", self.hopsworks)):
-            if value and len([part for part in value.split("/") if part]) != 2:
+            if value and not TWO_WORDS.fullmatch(str(value)):
                 raise UsageError(f"{where}: {setting} = {value!r} has another form; it is two words around one slash")
         if self.platform != "local" and not getattr(self, self.platform):
             raise UsageError(f"{where}: platform = {self.platform!r} needs {self.platform} = to be set too")
@@ -74,10 +76,15 @@ def deployment(name: str = "") -> Deployment:
     known = _read().get("deploy", {})
     if known and name not in known:
         raise UsageError(f"modal.toml has no [deploy.{name}]; there are: {', '.join(known)}")
-    try:
-        return Deployment(name, **known.get(name, {}))
-    except TypeError as cause:
-        raise UsageError(f"modal.toml [deploy.{name}]: {cause}") from cause
+    told, settings = known.get(name, {}), [one.name for one in fields(Deployment) if one.name != "name"]
+    for setting, value in told.items():
+        if setting not in settings:
+            raise UsageError(
+                f"modal.toml [deploy.{name}]: there is no setting {setting!r}; there are: {', '.join(settings)}"
+            )
+        if not isinstance(value, str):
+            raise UsageError(f'modal.toml [deploy.{name}]: {setting} = {value!r} is no text; write it in "…"')
+    return Deployment(name, **told)
 
 
 def volume_name(system: str) -> str:
@@ -103,4 +110,11 @@ def _read() -> dict[str, dict[str, Any]]:
 @cache
 def _parsed(text: str) -> dict[str, dict[str, Any]]:
     """Return the tables; asked several times while a service file is imported, and parsing takes 3 ms."""
-    return tomllib.loads(text)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise UsageError(f"modal.toml cannot be read: {cause}") from cause
+    for name, stages in tables.items():
+        if not isinstance(stages, dict) or not all(isinstance(table, dict) for table in stages.values()):
+            raise UsageError(f"modal.toml: {name} is no table of tables; write [{name}.NAME] above its settings")
+    return tables

@@ -83,7 +83,7 @@ def open_hub() -> HubAccount:
     """Return the account on Hugging Face that the environment names, with or without a token."""
     from shared.adapters.hub.account import HubAccount
 
-    return HubAccount(os.environ.get("HF_ENDPOINT", ""), os.environ.get("HF_TOKEN", "").strip())
+    return HubAccount(os.environ.get("HF_ENDPOINT", ""), _token("HF_TOKEN"))
 
 
 def open_spaces() -> HubSpaces:
@@ -95,7 +95,7 @@ def open_spaces() -> HubSpaces:
 
 def read_token() -> str:
     """Return the token with which Spaces read a data set that is private, "" when the environment has none."""
-    return os.environ.get("HF_READ_TOKEN", "").strip()
+    return _token("HF_READ_TOKEN")
 
 
 def open_hopsworks() -> HopsworksProject:
@@ -124,6 +124,14 @@ def open_house(world: str) -> HopsworksHouse:
     from shared.adapters.hopsworks.house import HopsworksHouse
 
     return HopsworksHouse(project, _hopsworks_prefix(world))
+
+
+def _token(name: str) -> str:
+    """Return a token of the environment, "" where there is none; it goes into a header, which takes no other text."""
+    told = os.environ.get(name, "").strip()
+    if not all("!" <= letter <= "~" for letter in told):
+        raise UsageError(f"{name} holds a blank, a line break or a letter that no token has; copy it again")
+    return told
 
 
 def _open(platform: str, folder: Path, world: str) -> Platform:

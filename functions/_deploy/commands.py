@@ -11,7 +11,7 @@ import typer
 from functions import _terminal as terminal
 from functions._deploy.cost import estimate, from_ledger, summed
 from functions._deploy.deed import DONE_BY_US, Compared, acting_for, carry_out, compare, lacking, targets
-from functions._stages import AsJson, systems
+from functions._stages import AsJson, service, systems
 from functions._timetable import deployment, timetable
 from shared.errors import BackendError, UsageError
 
@@ -50,7 +50,10 @@ def deploy(  # noqa: PLR0913 - options of one command
     as_json: AsJson = False,
 ) -> None:
     """Bring Modal, Hopsworks and Hugging Face to what the repository says. Doing it twice changes nothing."""
+    from functions._deploy.timetable_check import check
+
     there, chosen_systems = deployment(env), _systems(only)
+    check(timetable(), {name: service(name).stages for name in systems()})
     costs = _costs(chosen_systems)  # measured in this shell's own store, so before we act for the deployment
     with acting_for(there):
         chosen = targets(there, where, one=one)
@@ -195,7 +198,7 @@ def _go_on(compared: Sequence[Compared], told: dict[str, Any], *, dry_run: bool,
     if told["blind"] and not dry_run:
         _end(told, as_json, failed="nothing was done: " + "; ".join(f"{k}: {v}" for k, v in told["blind"].items()))
     if dry_run or not todo:
-        _end(told, as_json, said="" if dry_run else "Nothing to do: all is as it should be.")
+        _end(told, as_json, said="" if dry_run else "Nothing to do.")
     if ask and not typer.confirm(f"Do these {len(todo)} changes?"):
         _end(told, as_json, said="Nothing was done.")
     outcomes = [outcome for one in compared for outcome in _done(one, as_json)]

@@ -1,14 +1,15 @@
 """Deploying pages to Hugging Face: the repositories they read, a Space each, and that each runs and answers.
 
-    wanted (functions/_deploy/space_files.py) ┐
-                                  ├─► plan: names, git's ids of the files, settings, stage ──► apply ──► start
-    account (shared.connect) ─────┘
+    wanted (space_files.py) ──┐
+                              ├─► plan: names, git's ids of the files, settings, stage ──► apply ──► start
+    account (shared.connect) ─┘
 
 Only what says that it was made for this deployment is written to or removed: a Space by its mark, data by its card.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -172,16 +173,19 @@ class SpacesTarget:
 
     def _started(self, names: list[str]) -> str:
         """Wait until each Space runs and answers; all are asked before what failed is told."""
-        said, failed = [], []
-        for name in names:
-            try:
-                self._spaces.runs(name)
-                said.append(f"{name} {self._spaces.answers(name)}")
-            except AlmanacError as failure:
-                failed.append(str(failure))
-        if failed:
+        with ThreadPoolExecutor(max_workers=len(names)) as waiting:  # in common: one may take a quarter of an hour
+            ends = [*waiting.map(self._end_of, names)]
+        if failed := [said for is_up, said in ends if not is_up]:
             raise BackendError("\n".join(failed))
-        return "\n".join(said)
+        return "\n".join(said for _, said in ends)
+
+    def _end_of(self, name: str) -> tuple[bool, str]:
+        """Wait for one Space; return whether it runs and answers, and what it answers or what is wrong."""
+        try:
+            self._spaces.runs(name)
+            return True, f"{name} {self._spaces.answers(name)}"
+        except AlmanacError as failure:
+            return False, str(failure)
 
     def _secrets(self, there: frozenset[str]) -> Mapping[str, str]:
         """Return the secrets that a Space still needs: one, where what it reads is private."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.connect import machine, open_platform
+from shared.connect import machine, open_hub, open_platform
 from shared.errors import UsageError, WebError
 
 
@@ -89,3 +89,11 @@ def test_each_repository_on_the_hub_has_a_cache_of_its_own(tmp_path, monkeypatch
         open_platform(home=tmp_path)
     caches = {path.parent.name for path in tmp_path.rglob("manifest.db")}
     assert caches == {"jane--almanac-demo", "jane--almanac-staging-demo"}
+
+
+@pytest.mark.parametrize("token", ["hf_half\nhf_other", "hf_né", "hf_a b"])
+def test_a_token_that_cannot_be_one_is_told_and_not_shown(monkeypatch, token):
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(UsageError, match="HF_TOKEN holds a blank, a line break or a letter that no token has") as told:
+        open_hub()
+    assert "hf_" not in str(told.value)
