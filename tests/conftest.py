@@ -25,6 +25,7 @@ from tests.loopback.hopsworks_rig import (  # noqa: F401 - fixtures
 )
 from tests.loopback.hub import HubServer
 
+collect_ignore = ["loopback"]  # servers, no tests; Hopsworks' imports what comes with its client only
 ON_HOPSWORKS = (  # where: a fixture of a project, and of a prefix in it
     pytest.param("loopback_hopsworks", marks=pytest.mark.slow, id="hopsworks"),
     pytest.param("live_hopsworks", marks=pytest.mark.live, id="live hopsworks"),

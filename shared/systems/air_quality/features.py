@@ -69,9 +69,9 @@ def calendar(days: pd.DatetimeIndex) -> np.ndarray:
     >>> calendar(pd.DatetimeIndex(["2024-01-01"])).round(2)[0, :5].tolist()
     [1.0, 0.02, 1.0, 0.03, 1.0]
     """
-    phase = 2 * np.pi * days.dayofyear.to_numpy() / 365.25
+    phase = 2 * np.pi * days.day_of_year.to_numpy() / 365.25
     waves = np.column_stack([np.sin(phase), np.cos(phase), np.sin(2 * phase), np.cos(2 * phase)])
-    return np.column_stack([np.ones(len(days)), waves, np.eye(7)[days.dayofweek]])
+    return np.column_stack([np.ones(len(days)), waves, np.eye(7)[days.day_of_week]])
 
 
 def fit_climate(panel: Panel, until: int) -> Climate:

@@ -145,7 +145,7 @@ def _past(platform: Platform, kept: Kept, panel: Panel, day: date, as_of: Versio
     out = np.full((REPLAYED, len(panel.stations), len(LEADS)), np.nan)
     when = (rows["day"] - pd.Timestamp(since)).dt.days.to_numpy()
     newest = when[when < REPLAYED].max(initial=0)
-    when += REPLAYED - 1 - newest if newest < REPLAYED - WINDOW else 0
+    when = when + (REPLAYED - 1 - newest if newest < REPLAYED - WINDOW else 0)
     who = pd.Index(panel.stations).get_indexer(pd.Index(rows["station"]))
     there = (when >= 0) & (when < REPLAYED) & (who >= 0)
     fell = residuals(rows["observed"].to_numpy(float), rows["blend"].to_numpy(float))

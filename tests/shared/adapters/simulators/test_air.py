@@ -96,7 +96,7 @@ def test_dust_follows_wind_rain_winter_and_the_working_week(dust, weather):
     dry = daily(weather.precipitation, "sum") < 0.1
     assert (logs[calm].mean() > logs[~calm].mean() + 0.25).all()
     assert (logs[dry].mean() > logs[~dry].mean() + 0.1).all()
-    months, weekdays = (getattr(pd.to_datetime(YEARS[::24], unit="h"), name) for name in ("month", "weekday"))
+    months, weekdays = (getattr(pd.to_datetime(YEARS[::24], unit="h"), name) for name in ("month", "day_of_week"))
     winter = logs[np.isin(months, (12, 1, 2))].mean() - logs[np.isin(months, (6, 7, 8))].mean()
     assert (winter[:4] > 0.2).all() and winter[4] < -0.1
     assert (logs[weekdays < 5].mean() > logs[weekdays >= 5].mean()).all()

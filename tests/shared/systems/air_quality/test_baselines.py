@@ -73,8 +73,8 @@ def test_of_zeros_every_baseline_says_zero(made_panel):
 
 def test_climatology_knows_the_season_and_the_weekday(made_panel):
     panel = made_panel(days=1461, stations=1, start="2021-01-01")
-    winter = 4 * np.cos(2 * np.pi * panel.days.dayofyear.to_numpy() / 365.25)
-    panel = replace(panel, pm25=(20 + winter + 5 * (panel.days.dayofweek.to_numpy() == 6))[None])
+    winter = 4 * np.cos(2 * np.pi * panel.days.day_of_year.to_numpy() / 365.25)
+    panel = replace(panel, pm25=(20 + winter + 5 * (panel.days.day_of_week.to_numpy() == 6))[None])
     said = spoken(panel, 1400, 1410, **NOTHING)["climatology"]
     assert said == pytest.approx(panel.pm25[0, 1411:1418], abs=0.7)
 

@@ -247,7 +247,7 @@ YEAR = pd.date_range("2025-01-01", "2025-12-31")
 
 
 def wave(level):
-    return level + 0.5 * np.cos(2 * np.pi * YEAR.dayofyear.to_numpy() / 365.25)
+    return level + 0.5 * np.cos(2 * np.pi * YEAR.day_of_year.to_numpy() / 365.25)
 
 
 def said(weights):

@@ -93,7 +93,7 @@ def _write(platform, rows):
     platform.features.write(WEATHER, rows[air])
     platform.features.write(CAMS, rows[["station", "day", "lead", "pm25"]])
     was = rows[rows["lead"] == 0]
-    stands_in = was["day"].dt.dayofyear % 5 == 0
+    stands_in = was["day"].dt.day_of_year % 5 == 0
     dust = was.assign(origin=np.where(stands_in, "cams", "station"), hours=0, pm25=was["pm25"] * 1.5)
     platform.features.write(OBSERVATIONS, dust[["station", "day", "pm25", "origin", "hours"]])
 
