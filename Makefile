@@ -51,7 +51,7 @@ help:  ## this list
 	@test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core
 	@grep -v '^pandas==' constraints.txt > .venv-core/pins.txt
 	@.venv-core/bin/pip install --quiet --disable-pip-version-check -c .venv-core/pins.txt \
-		-e ".[train,explain,air,alerts,mlflow,test]" "pandas==3.1.*"
+		-e ".[train,explain,air,llm,alerts,mlflow,test]" "pandas==3.1.*"
 	@touch $@
 
 .PHONY: install run open test test-fast test-core check docs bench clean help

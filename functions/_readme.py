@@ -12,6 +12,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from functions._stages import systems_of_pages
 from functions._timetable import ROOT, timetable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def systems() -> str:
         tree = ast.parse(path.read_text())
         about = (ast.get_docstring(tree) or "").splitlines()[0].split(": ", 1)[1]
         stages = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
-        pages = sorted(page.parent.name for page in (ROOT / "spaces").glob(f"{path.stem}*/app.py"))
+        pages = [page for page, system in systems_of_pages().items() if system == path.stem]
         runs = [_when(settings) for settings in timetable().get(path.stem, {}).values() if "cron" in settings]
         rows.append(f"| **{path.stem}** | {about} | {', '.join(runs)} | {', '.join(stages)} | {', '.join(pages)} |")
     return "\n".join(rows)

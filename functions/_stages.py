@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def systems() -> list[str]:
     """Return the names of the service files, in alphabetical order."""
     return sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
+
+
+def systems_of_pages() -> dict[str, str]:
+    """Return the system of each page, by the page's folder: its app says so in a line ``SYSTEM = "…"``."""
+    apps = sorted((ROOT / "spaces").glob("*/app.py"))
+    said = {app.parent.name: re.search(r'^SYSTEM = "(\w+)"$', app.read_text(encoding="utf-8"), re.M) for app in apps}
+    return {page: system[1] for page, system in said.items() if system}
 
 
 def service(system: str) -> Service:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from functions._timetable import timetable
 from shared.errors import AlmanacError, NotYetError, UsageError
 from shared.runs import Report, due, ledger, midnight, parse_day
 from shared.steps.promotion import PROMOTIONS, SERVING
@@ -26,18 +27,18 @@ def systems_now(platform: Platform) -> list[dict[str, object]]:
     month = runs[runs["started_at"] >= midnight(today.replace(day=1))]
     rows: list[dict[str, object]] = []
     for system, group in runs.groupby("system", sort=True):
-        done = group[(group["stage"] == "daily") & (group["status"] == "done")].sort_values(["day", "started_at"])
-        report = json.loads(done["report"].iloc[-1]) if len(done) else Report().to_dict()
+        scheduled = "daily" in timetable().get(str(system), {})
+        done = group[(group["status"] == "done") & ((group["stage"] == "daily") | (not scheduled))]
+        reports = [json.loads(one) for one in done.sort_values(["day", "started_at"])["report"]]
+        report = next((one for one in reversed(reports) if one["headline"] or scheduled), Report().to_dict())
         figure = report["headline"]
+        cost = float(month.loc[month["system"] == system, "cost_usd"].sum())
         rows.append(
             {
-                **{"system": system, "done_up_to": f"{done['day'].max():%Y-%m-%d}" if len(done) else "never"},
-                **{"dates_due": len(due(platform, str(system), "daily", today)), "figure": figure},
+                **{"system": system, "done_up_to": f"{done['day'].max():%Y-%m-%d}" if reports else "never"},
+                **{"dates_due": len(due(platform, str(system), "daily", today)) if scheduled else 0, "figure": figure},
                 **{"value": report["metrics"].get(figure), "baseline": report["baselines"].get(figure)},
-                **{
-                    "model": report["model"],
-                    "usd_this_month": float(month.loc[month["system"] == system, "cost_usd"].sum()),
-                },
+                **{"model": report["model"], "usd_this_month": cost},
             }
         )
     return rows
@@ -98,7 +99,9 @@ def explained(platform: Platform, systems: Sequence[str], prediction: str) -> di
         NotYetError: none did.
     """
     for system in systems:
-        table = import_module(f"shared.systems.{system}.tables").PREDICTIONS
+        table = getattr(import_module(f"shared.systems.{system}.tables"), "PREDICTIONS", None)
+        if table is None:  # one that answers and keeps nothing
+            continue
         if prediction in set(platform.features.read(table, columns=[table.key[0]])[table.key[0]]):
             inference = import_module(f"shared.systems.{system}.inference")
             found: dict[str, Any] = inference.explain(platform, prediction)

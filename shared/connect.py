@@ -13,6 +13,8 @@ ALMANAC_TRACKER   rows (default), or an MLflow address such as mlflow:sqlite:///
 ALMANAC_FAULTS    what the demo world shall fail at, such as raw.githubusercontent.com=timeout:2
 ALMANAC_RECORD    folder into which the live world's answers are written, for replay:DIR
 AQICN_TOKEN       token of the AQICN feed (aqicn.org/data-platform/token); without one CAMS stands in for stations
+ALMANAC_ASSISTANT_URL  an endpoint that answers for the assistant's pages, as `almanac deploy modal` prints it, and
+                  ALMANAC_ENDPOINT_TOKEN, which lets in; without an address the pages answer on their own machine
 ALMANAC_NOTIFY    whom to alert, as Apprise addresses; without one nobody is told
 ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal/ inside Modal)
 """
@@ -33,6 +35,7 @@ from shared.ports import Platform
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from shared.adapters.endpoint import Endpoint
     from shared.adapters.hopsworks.house import HopsworksHouse
     from shared.adapters.hopsworks.project import HopsworksProject
     from shared.adapters.hub.account import HubAccount
@@ -96,6 +99,19 @@ def open_spaces() -> HubSpaces:
 def read_token() -> str:
     """Return the token with which Spaces read a data set that is private, "" when the environment has none."""
     return _token("HF_READ_TOKEN")
+
+
+def open_endpoint() -> Endpoint | None:
+    """Return the model elsewhere that answers for the assistant, None where the environment names none.
+
+    Raises:
+        UsageError: its address is none, or would show the token.
+    """
+    if not (url := os.environ.get("ALMANAC_ASSISTANT_URL", "").strip()):
+        return None
+    from shared.adapters.endpoint import Endpoint
+
+    return Endpoint(url, _token("ALMANAC_ENDPOINT_TOKEN"))
 
 
 def open_hopsworks() -> HopsworksProject:

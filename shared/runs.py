@@ -181,6 +181,11 @@ def stamp(rows: pd.DataFrame, run: Run, model: ModelVersion, store_version: int)
     )
 
 
+def now() -> datetime:
+    """Return the moment it is, in UTC: for what a visitor of a page gives, who knows no business date."""
+    return _now()
+
+
 def parse_day(text: str, world: str) -> date:
     """Return the business date, today (UTC) for "" and "today"; only the demo world has a future.
 

@@ -6,6 +6,7 @@ machines  a stage's table of modal.toml as Modal's options
 volume    the embedded store on a volume: copy, work, publish, commit
 lease     one writer at a time
 bearer    a token in front of an endpoint
+serving   a model that answers over HTTP
 """
 
 from functions._modal.images import gpu_image, image

@@ -15,6 +15,7 @@ COPY = "/tmp/almanac"  # noqa: S108 - where a stage works on a copy of its store
 LOCKS = "/tmp/almanac-locks"  # noqa: S108 - not in the copy, which is made anew while a stage's lock is held
 STORE = ("numpy", "pandas", "pyarrow", "filelock", "httpx", "tenacity")
 PLATFORM = {"hub": ("huggingface-hub",), "hopsworks": ("hopsworks[python]",)}  # what its adapter imports
+PINS = "constraints.txt"
 UV = "0.13.8"  # installs the packages; Modal's own choice would be whatever is newest that day
 
 
@@ -28,16 +29,19 @@ def image(*packages: str) -> modal.Image:
     return _with_code(_installed(_installed(_base(), *_common()), *packages, options=own))
 
 
-def gpu_image(*packages: str) -> modal.Image:
-    """Return an image as ``image`` does, with CUDA's torch; models from the Hub are kept under /cache, if mounted."""
+def gpu_image(*packages: str, pins: str = PINS) -> modal.Image:
+    """Return an image as ``image`` does, with CUDA's torch; models from the Hub are kept under /cache, if mounted.
+
+    Other ``pins`` for packages that do not live with ours, such as Unsloth: everything is then at their versions.
+    """
     cached = {"HF_HOME": "/cache/huggingface"}
-    return _with_code(_installed(_installed(_installed(_base(), *_common()), "torch"), *packages).env(cached))
+    return _with_code(_installed(_installed(_installed(_base(pins), *_common()), "torch"), *packages).env(cached))
 
 
-def _base() -> modal.Image:
+def _base(pins: str = PINS) -> modal.Image:
     base = modal.Image.debian_slim(python_version="3.11")
-    pins = ROOT / "constraints.txt"
-    return base.add_local_file(pins, "/constraints.txt", copy=True) if pins.exists() else base
+    path = ROOT / pins
+    return base.add_local_file(path, "/constraints.txt", copy=True) if path.exists() else base
 
 
 def _common() -> tuple[str, ...]:

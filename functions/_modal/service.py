@@ -6,10 +6,11 @@ environment, as does the deployment it belongs to.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     Published = tuple[Sequence[Table], Sequence[str], Callable[[], dict[str, str]]]  # tables, models, static pages
 
 HOME = "/almanac"  # where the volume with the embedded store is mounted
+MOST_WORKERS = 10  # at once, unless modal.toml says otherwise
+ASKED_AGAIN_S = 1.0  # which part comes next, when that was not known
 Stage = Callable[..., dict[str, Any]]
 Work = Callable[[Any], Any]
 
@@ -68,19 +71,20 @@ class Service:
         return decorate
 
     def worker(self, image: modal.Image) -> Callable[[Work], Any]:
-        """Make a function one that a stage maps over parts, each in a container of its own, without the volume.
+        """Make a function one that a stage maps over parts, each in a container of its own, without the store's volume.
 
-        Its table in modal.toml is that of the stage that calls it, ``workers`` how many there may be at once.
+        It has a table of its own in modal.toml, or takes what it needs of ``daily``'s; ``workers`` is how many there
+        may be at once.
         """
 
         def decorate(function: Work) -> Any:  # noqa: ANN401 - modal.Function is generic over the signature
-            settings = self._machines.get("daily", {})
-            shared = ("memory_gib", "secrets", "retries")
-            kept: dict[str, Any] = {name: settings[name] for name in shared if name in settings}
-            most = int(settings.get("workers", 10))
-            self._workers[function.__name__] = function
-            self._on_modal[function.__name__] = self._function(image, kept, {}, max_containers=most)(function)
-            return self._on_modal[function.__name__]
+            name, settings = function.__name__, self._machines.get("daily", {})
+            shared = ("memory_gib", "secrets", "retries", "workers")
+            kept = self._machines.get(name) or {key: settings[key] for key in shared if key in settings}
+            self._workers[name] = function
+            most = int(kept.get("workers", MOST_WORKERS))
+            self._on_modal[name] = self._function(image, kept, {}, max_containers=most)(function)
+            return self._on_modal[name]
 
         return decorate
 
@@ -102,11 +106,32 @@ class Service:
 
         return decorate
 
-    def each(self, worker: str, parts: Sequence[Any]) -> Iterator[Any]:
-        """Yield what the worker makes of each part, as it comes: on Modal with ``.map``, else here, one by one."""
+    def served(self, image: modal.Image) -> Callable[[Callable[[], Iterator[Any]]], Any]:
+        """Make a generator that opens a model and yields an ASGI app a class on Modal; see functions/_modal/serving.py.
+
+        ``auth`` as of an endpoint; ``idle_s``, ``containers`` and ``at_once`` say when it sleeps and how much it takes.
+        """
+        from functions._modal import serving
+
+        def decorate(serve: Callable[[], Iterator[Any]]) -> Any:  # noqa: ANN401 - modal.Cls is generic over the class
+            settings = self._machines.get(serve.__name__, {})
+            stored = {HOME: volume_name(self._name)} if self._deployment.platform == "local" else {}
+            options = self._options(image, settings, stored)
+            self.stages[serve.__name__] = serving.here(serve)
+            made = self.app.cls(**options, **serving.limits(settings))(serving.on_modal(serve, settings))
+            self._on_modal[serve.__name__] = made
+            return made
+
+        return decorate
+
+    def each(self, worker: str, parts: Iterable[Any]) -> Iterator[Any]:
+        """Yield what the worker makes of each part, as it comes: on Modal with ``.map``, else here, one by one.
+
+        Parts may depend on what came of others: one that is None says that none is known yet, so it is asked again.
+        """
         if modal.is_local():
-            return map(self._workers[worker], parts)
-        answers: Iterator[Any] = self._on_modal[worker].map(parts, order_outputs=False)
+            return map(self._workers[worker], (part for part in parts if part is not None))
+        answers: Iterator[Any] = self._on_modal[worker].map(_fed(parts), order_outputs=False)
         return answers
 
     @contextmanager
@@ -136,6 +161,19 @@ class Service:
         finally:
             if self._store is not None:
                 self._store.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Platform]:
+        """Open the platform to read what was committed last, without keeping anybody from writing.
+
+        On Modal models are read from the volume itself: a copy of all of them would take longer than to load one.
+        """
+        from functions._modal.volume import fetch_to_read
+        from shared.connect import open_platform
+
+        if not modal.is_local() and HOME in self._volumes:
+            fetch_to_read(self._volumes[HOME], Path(HOME), Path(COPY))
+        yield open_platform()
 
     def prepare(self, platform: Platform, until: str) -> None:
         """Fill and train a system that never was, as of the first date that is due."""
@@ -184,15 +222,24 @@ class Service:
         return {**report.to_dict(), "note": "; ".join(note for note in (report.note, said) if note)}
 
     def lasting(self, volume: str) -> tuple[Path, Callable[[], None]]:
-        """Return the folder of a volume that a stage's table names, and what makes its files outlive the container."""
+        """Return the folder of a volume that a stage's table names, and what makes its files outlive the container.
+
+        What other containers committed is there: ask before a file in it is opened.
+        """
         if modal.is_local():
             return Path(os.environ.get("ALMANAC_HOME") or ".almanac") / volume, lambda: None  # noqa: TID251
-        return Path(f"/{volume}"), self._volumes[f"/{volume}"].commit
+        kept = self._volumes[f"/{volume}"]
+        kept.reload()
+        return Path(f"/{volume}"), kept.commit
 
     def _function(
         self, image: modal.Image, settings: dict[str, Any], stored: dict[str, str], **limits: Any
     ) -> Callable[[Any], Any]:
-        """Return ``app.function`` with a stage's settings; in a container, with what it was deployed with."""
+        """Return ``app.function`` with a stage's settings."""
+        return self.app.function(**self._options(image, settings, stored), **limits)
+
+    def _options(self, image: modal.Image, settings: dict[str, Any], stored: dict[str, str]) -> dict[str, Any]:
+        """Return a stage's settings as Modal takes them; in a container, what it was deployed with."""
         attached = {
             "secrets": list(secret_names(self._deployment, settings)),
             "volumes": stored | {f"/{path}": name for path, name in settings.get("volumes", {}).items()},
@@ -204,7 +251,7 @@ class Service:
         options = machine_options(settings)
         options["env"] |= {**self._deployment.settings(), "ALMANAC_ATTACHED": json.dumps(attached)}
         secrets = [modal.Secret.from_name(name, required_keys=needed.get(name, [])) for name in attached["secrets"]]
-        return self.app.function(image=image, secrets=secrets, volumes=mounted, **options, **limits)
+        return {"image": image, "secrets": secrets, "volumes": mounted, **options}
 
     def _stored(self) -> Store | None:
         """Return the store on this container's volume, None where the platform keeps it elsewhere."""
@@ -217,6 +264,15 @@ class Service:
         if HOME not in self._volumes:
             return None
         return Store(self._volumes[HOME], Lease(shared, self._name), Path(HOME), Path(COPY))
+
+
+async def _fed(parts: Iterable[Any]) -> AsyncIterator[Any]:
+    """Yield the parts that are known: Modal reads them in the very loop that brings the answers they may wait for."""
+    for part in parts:
+        if part is None:
+            await asyncio.sleep(ASKED_AGAIN_S)
+        else:
+            yield part
 
 
 def here() -> bool:

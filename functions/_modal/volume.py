@@ -82,6 +82,18 @@ def fetch(home: Path, copy: Path) -> None:
     shutil.copytree(home, copy, ignore=shutil.ignore_patterns(f"{NEW}*"))
 
 
+def fetch_to_read(volume: Volume, home: Path, copy: Path) -> None:
+    """Make ``copy`` hold the tables committed last, and lead to the models where they lie; nothing is to be written.
+
+    Whatever moment the commit is of, it is whole: see ``publish``.
+    """
+    volume.reload()
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(home, copy, ignore=shutil.ignore_patterns(f"{NEW}*", "models"))
+    for models in home.glob("*/models"):
+        (copy / models.relative_to(home)).symlink_to(models)
+
+
 def publish(copy: Path, home: Path) -> list[Path]:
     """Bring to ``home`` what is new or changed in ``copy``; return the files of ``home`` that are to go afterwards.
 

@@ -1,10 +1,12 @@
 """The ``Corpora`` port over public data sets: one that comes with a package, others fetched once and kept.
 
-    iris   scikit-learn's copy
-    wine   UCI's two files ── whole in the cache? ── no ──► fetched, checked, written beside and renamed
+    iris       scikit-learn's copy
+    wine       UCI's two files ─┬─ whole in the cache? ── no ──► fetched, checked, written beside and renamed
+    finetome   FineTome-100k ───┘
+    recipes    RecipeNLG, in the demo world; elsewhere a person fetches it
 
-What is fetched from the real world must be the very file that these systems were built on: its sha256 is checked. The
-demo world's files are simulated at each reading, so they are neither checked nor kept.
+What is fetched of UCI must be the very file that the system was built on: its sha256 is checked. FineTome's is checked
+for its columns. The demo world's files are simulated at each reading, so they are neither checked nor kept.
 """
 
 from __future__ import annotations
@@ -45,6 +47,10 @@ WINE_COLUMNS = {  # UCI's name -> ours; acids, sugar and salts in g/L, sulfur di
     "alcohol": "alcohol",
     "quality": "grade",
 }
+FINETOME = "https://huggingface.co/datasets/mlabonne/FineTome-100k/resolve/main/data/train-00000-of-00001.parquet"
+FINETOME_COLUMNS = ("conversations", "source", "score")
+RECIPENLG = "https://recipenlg.cs.put.poznan.pl"
+RECIPENLG_COLUMNS = ("title", "ingredients", "directions")
 
 
 class BundledCorpora:
@@ -68,7 +74,10 @@ class BundledCorpora:
 
 
 class PublicCorpora(BundledCorpora):
-    """Those, and ``wine``: the 6,497 wines of Cortez et al. 2009, the red ones first, with colour, measures and grade.
+    """Those, and what is fetched.
+
+    ``wine`` are the 6,497 wines of Cortez et al. 2009, the red ones first, with colour, measures and grade;
+    ``finetome`` 100,000 conversations, each a list of turns ``from`` and ``value``; ``recipes`` lists as JSON in text.
 
     Args:
         web: whom to ask for files.
@@ -80,11 +89,35 @@ class PublicCorpora(BundledCorpora):
         self._web, self._cache, self._sha256 = web, cache, sha256
 
     def _readers(self) -> dict[str, Callable[[], pd.DataFrame]]:
-        return {**super()._readers(), "wine": self._wine}
+        return {**super()._readers(), "wine": self._wine, "finetome": self._finetome, "recipes": self._recipes}
 
     def _wine(self) -> pd.DataFrame:
         bodies = {hue: self._file(f"{WINE_FOLDER}/winequality-{hue}.csv", known) for hue, known in self._sha256.items()}
         return pd.concat([_wines(body, colour) for colour, body in bodies.items()], ignore_index=True)
+
+    def _finetome(self) -> pd.DataFrame:
+        """Return FineTome: from the cache when it can be read there, else fetched, checked and kept."""
+        kept = self._cache / "finetome.parquet" if self._cache else None
+        if kept and (body := _kept(kept)) and (rows := _conversations(body)) is not None:
+            return rows
+        body = self._web.get(FINETOME).body
+        if (rows := _conversations(body)) is None:
+            columns = ", ".join(FINETOME_COLUMNS)
+            what = f"answered something that is no Parquet file with {columns}"
+            raise WebError(f"{FINETOME} {what}: run the same command again later, or give files with --source")
+        if kept:
+            _keep(kept, body)
+        return rows
+
+    def _recipes(self) -> pd.DataFrame:
+        if self._cache is not None:
+            what = f"recipes are not fetched: ask for RecipeNLG at {RECIPENLG}"
+            raise SourceError(f"{what}, and give its full_dataset.csv (or recipes of your own) with --source")
+        body = self._web.get(f"{RECIPENLG}/full_dataset.csv").body
+        try:
+            return pd.read_csv(io.BytesIO(body), dtype=str, keep_default_na=False)[[*RECIPENLG_COLUMNS]]
+        except (ValueError, KeyError) as cause:
+            raise WebError(f"{RECIPENLG} answered something that is no table of recipes: run it again later") from cause
 
     def _file(self, url: str, sha256: str) -> bytes:
         """Return the file at ``url``: from the cache when it is whole there, else fetched, checked and kept."""
@@ -121,6 +154,20 @@ def _wines(body: bytes, colour: str) -> pd.DataFrame:
         raise WebError(f"{WINE_FOLDER}/winequality-{colour}.csv {what}: run the same command again later") from cause
     wines.insert(0, "colour", pd.Series(colour, index=wines.index, dtype=object))
     return wines
+
+
+def _conversations(body: bytes) -> pd.DataFrame | None:
+    """Return the rows of FineTome's file, None where it is another or a torn one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(body), columns=[*FINETOME_COLUMNS])
+    except (pa.ArrowException, OSError):
+        return None
+    if [*table.column_names] != [*FINETOME_COLUMNS]:
+        return None
+    return pd.DataFrame({name: table[name].to_pylist() for name in FINETOME_COLUMNS})
 
 
 def _kept(path: Path) -> bytes:

@@ -45,7 +45,8 @@ def hashes(folder: Path) -> dict[str, str]:
                 f"{path.name}: only {', '.join(sorted(SAFE))} are kept as model files; a pickle runs code"
             )
         if path.is_file():
-            found[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as opened_file:  # read piece by piece: weights have gigabytes
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(opened_file, "sha256").hexdigest()
     return found
 
 

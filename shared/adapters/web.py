@@ -81,7 +81,7 @@ class HttpWeb:
         timeout_s: float = 20.0,
         attempts: int = 4,
         sleep: Callable[[float], None] = time.sleep,
-        limit_mib: float = 64.0,
+        limit_mib: float = 256.0,  # FineTome is 117 MB
     ) -> None:
         logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs every query, and with it the keys
         self._limit = int(limit_mib * 2**20)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import wraps
 from typing import Any
@@ -31,15 +31,36 @@ def shown(fill: Callable[..., Sequence[Any]], otherwise: Sequence[Any]) -> Calla
     def safely(*given: Any) -> list[Any]:
         try:
             return [shown_if(Markup("")), *fill(*given)]
-        except NotYetError as failure:
-            return [shown_if(empty_state(str(failure))), *otherwise]
-        except AlmanacError as failure:
-            return [shown_if(notice(str(failure))), *otherwise]
-        except Exception:
-            log.exception("the page could not be filled by %s", fill.__name__)
-            return [shown_if(notice(SORRY)), *otherwise]
+        except Exception as failure:  # noqa: BLE001 - said on the page, and logged where it is none of ours
+            return [shown_if(said_of(failure, fill.__name__)), *otherwise]
 
     return safely
+
+
+def streamed(
+    fill: Callable[..., Iterator[Sequence[Any]]], otherwise: Sequence[Any]
+) -> Callable[..., Iterator[list[Any]]]:
+    """Return ``shown`` for a ``fill`` that gives its pieces one after the other; a failure comes after them."""
+
+    @wraps(fill)
+    def safely(*given: Any) -> Iterator[list[Any]]:
+        try:
+            for pieces in fill(*given):
+                yield [shown_if(Markup("")), *pieces]
+        except Exception as failure:  # noqa: BLE001 - as in ``shown``
+            yield [shown_if(said_of(failure, fill.__name__)), *otherwise]
+
+    return safely
+
+
+def said_of(failure: Exception, where: str) -> Markup:
+    """Return a failure as a notice: our own sentence, or SORRY with the traceback in the log."""
+    if isinstance(failure, NotYetError):
+        return empty_state(str(failure))
+    if isinstance(failure, AlmanacError):
+        return notice(str(failure))
+    log.error("the page could not be filled by %s", where, exc_info=failure)
+    return notice(SORRY)
 
 
 def answered(answer: Callable[..., Any]) -> Callable[..., Any]:

@@ -65,6 +65,11 @@ CSS = """
   fill: var(--body-text-color-subdued) !important; }
 """
 
+# What visitors and models write is shown as Markdown: whatever gets into it, browsers fetch nothing from another host,
+# so that an image's address carries nobody's words away.
+HEAD = """<meta http-equiv="Content-Security-Policy" content="img-src 'self' data: blob:; media-src 'self' data: blob:;
+ frame-src 'self'; object-src 'none'; base-uri 'self'">"""
+
 
 def theme() -> gr.themes.Base:
     """Return the theme of every page: fonts that the reader's machine has, a calm blue, room to breathe."""
@@ -92,6 +97,7 @@ def serve(demo: gr.Blocks) -> None:
     demo.launch(
         theme=theme(),
         css=CSS,
+        head=HEAD,
         mcp_server=True,
         footer_links=["api", "settings"],
         run_history=False,  # what a visitor tries is nobody's business

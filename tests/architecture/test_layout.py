@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from functions._stages import systems_of_pages
+
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
 STAGE_MODULES = {"tables", "sources", "features", "training", "inference", "monitoring"}
@@ -16,6 +18,8 @@ OTHER_MODULES = {
     *("plausible", "synthesizers", "synthesis", "model"),
     *("units", "history", "days", "open_meteo", "aqicn", "stations", "merging", "parcels", "panel", "baselines"),
     *("blend", "scores", "backtest", "keeping", "showing", "drawing", "publishing"),
+    *("ingredients", "allergens", "recipes", "checking", "meals", "cleaning"),
+    *("instructions", "evaluation", "searching", "exporting"),
 }
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
 SECRETS = re.compile(
@@ -29,7 +33,7 @@ def test_a_system_has_the_same_stem_and_modules_everywhere(service):
     modules = {path.stem for path in (ROOT / "shared" / "systems" / service).glob("[a-z]*.py")}
     assert modules >= STAGE_MODULES
     assert modules <= STAGE_MODULES | OTHER_MODULES
-    assert list((ROOT / "spaces").glob(f"{service}*/app.py"))
+    assert service in systems_of_pages().values()
     assert (ROOT / "tests" / "functions" / f"test_{service}.py").exists()
     assert (ROOT / "tests" / "shared" / "systems" / service).is_dir()
 

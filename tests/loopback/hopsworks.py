@@ -13,7 +13,6 @@ import email.parser
 import email.policy
 import itertools
 import json
-import re
 import ssl
 import tempfile
 import threading
@@ -27,21 +26,14 @@ from filelock import FileLock
 
 from tests.loopback import hopsworks_files  # noqa: F401 - its routes
 from tests.loopback.certificates import make_certificates
+from tests.loopback.faults import Faulty
 from tests.loopback.hopsworks_query import Flight
 from tests.loopback.hopsworks_routes import RefusedError, answer
 
 FLIGHT_PORT = 5005
 
 
-@dataclass
-class Fault:
-    pattern: re.Pattern
-    what: int | str
-    left: int
-    headers: dict
-
-
-class HopsworksServer:
+class HopsworksServer(Faulty):
     """One cluster with one project; ``requests`` holds (method, path, whether the key came)."""
 
     project, key = "house", "hops-key-0123456789"
@@ -94,29 +86,6 @@ class HopsworksServer:
 
     def number(self):
         return next(self._numbers)
-
-    def fail(self, pattern, what, times=1, **headers):
-        """Let the next ``times`` requests whose "METHOD path" matches fail.
-
-        ``what``: a status (headers such as retry_after=30 go along), "timeout" (silence), "cut" (the connection ends,
-        nothing is done), "cut answer" (… in mid-answer), "lost" (the deed is done, the answer never comes),
-        "stale listing" (a folder seems empty).
-        """
-        told = {name.replace("_", "-"): str(value) for name, value in headers.items()}
-        self.faults.append(Fault(re.compile(pattern), what, times, told))
-
-    def fault(self, request):
-        """Return the fault for this request, one time less of it left; None when it is to be served."""
-        with self.lock:
-            for fault in self.faults:
-                if fault.left > 0 and fault.pattern.search(request):
-                    fault.left -= 1
-                    return fault
-        return None
-
-    def asked(self, pattern):
-        """Return the requests so far whose "METHOD path" matches."""
-        return [f"{method} {path}" for method, path, _ in self.requests if re.search(pattern, f"{method} {path}")]
 
 
 class _Http(ThreadingHTTPServer):

@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 
+from tests.loopback.faults import Faulty
+
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 LARGE = (".parquet", ".onnx", ".ubj", ".safetensors", ".skops", ".png", ".gguf")
 ATTRIBUTES = b"*.parquet filter=lfs diff=lfs merge=lfs -text\n"
@@ -29,14 +31,6 @@ class RefusedError(Exception):
         super().__init__(status)
         self.status, self.headers = status, {"X-Error-Code": code, "X-Error-Message": message, **(headers or {})}
         self.body = {"error": message}
-
-
-@dataclass
-class Fault:
-    pattern: re.Pattern
-    what: int | str
-    left: int
-    headers: dict
 
 
 @dataclass
@@ -78,7 +72,7 @@ class Repo:
         self.branches[branch] = oid
 
 
-class HubServer:
+class HubServer(Faulty):
     """The server; ``requests`` lists (method, path, whether a token came), ``owner`` whom ``token`` belongs to."""
 
     def __init__(self, folder, owner="jane"):
@@ -104,31 +98,9 @@ class HubServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def fail(self, pattern, what, times=1, **headers):
-        """Let the next ``times`` requests whose "METHOD path" matches fail.
-
-        ``what``: a status (headers such as retry_after=30 go along), "timeout" (silence), "cut" (the connection ends in
-        mid-request), "cut answer" (… in mid-answer), "lost" (the deed is done, the answer never comes).
-        """
-        told = {name.replace("_", "-"): str(value) for name, value in headers.items()}
-        self.faults.append(Fault(re.compile(pattern), what, times, told))
-
-    def fault(self, request):
-        """Return the fault for this request, one time less of it left; None when it is to be served."""
-        with self.lock:
-            for fault in self.faults:
-                if fault.left > 0 and fault.pattern.search(request):
-                    fault.left -= 1
-                    return fault
-        return None
-
     def silence(self, seconds=60):
         """Say nothing until the server stops."""
         self._stopped.wait(seconds)
-
-    def asked(self, pattern):
-        """Return the requests so far whose "METHOD path" matches."""
-        return [f"{method} {path}" for method, path, _ in self.requests if re.search(pattern, f"{method} {path}")]
 
     def spaces_come_to(self, stage, host="", asks=2, names=""):
         """Let Spaces (those whose name matches) end in this stage after so many asks, and be found at ``host``."""

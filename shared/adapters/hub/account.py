@@ -122,15 +122,6 @@ class HubAccount:
             raise BackendError(f"{self.endpoint} could not {doing}: {failure}") from failure
         return found
 
-    def whoami(self) -> str:
-        """Return the name of the account that the token belongs to.
-
-        Raises:
-            BackendError: there is no token, or it is refused.
-        """
-        self._must_write("say who you are")
-        return str(self.call("say who you are", self.api.whoami)["name"])
-
     def create(self, repo: Repo, private: bool = False, **space: Any) -> bool:
         """Make the repository; return False where it was there already.
 

@@ -4,8 +4,11 @@ iris         raw.githubusercontent.com   seaborn's iris.csv
 wine         archive.ics.uci.edu         UCI's winequality-red.csv and winequality-white.csv
 open_meteo   *.open-meteo.com            weather and CAMS: archive, forecast, previous runs, air quality
 aqicn        api.waqi.info               the newest reading of a station
+finetome     huggingface.co              FineTome-100k's Parquet file: conversations, some spoilt on purpose
+recipes      recipenlg.cs.put.poznan.pl  RecipeNLG's full_dataset.csv
 
-``air`` is the law behind the last two, the weather and the fine dust of one earth; ``noise`` is what it is made of.
+``air`` is the law behind the last two, the weather and the fine dust of one earth; ``noise`` is what it is made of;
+``dialogues`` is what FineTome's conversations are about.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.adapters.simulators.aqicn import simulated_aqicn
+from shared.adapters.simulators.finetome import simulated_finetome
 from shared.adapters.simulators.iris import simulated_iris
 from shared.adapters.simulators.open_meteo import simulated_open_meteo
+from shared.adapters.simulators.recipes import simulated_recipes
 from shared.adapters.simulators.wine import simulated_wine
 
 if TYPE_CHECKING:
@@ -27,4 +32,6 @@ SIMULATORS: Mapping[str, Simulator] = {
     "archive.ics.uci.edu": simulated_wine(seed=0),
     "*open-meteo.com": simulated_open_meteo,
     "api.waqi.info": simulated_aqicn,
+    "huggingface.co": simulated_finetome(seed=0),
+    "recipenlg.cs.put.poznan.pl": simulated_recipes(seed=0),
 }

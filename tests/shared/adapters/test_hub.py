@@ -474,7 +474,7 @@ def test_a_stranger_reads_what_is_public_and_a_private_repository_is_not_there(h
 def test_a_login_of_this_machine_is_never_used(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", hub.token)
     with pytest.raises(BackendError, match="no HF_TOKEN"):
-        HubAccount(hub.url, "").whoami()
+        HubAccount(hub.url, "").create(Repo("dataset", "jane/new"))
     HubAccount(hub.url, "").head(Repo("dataset", NAME))
     assert hub.requests[-1][2] is False
 

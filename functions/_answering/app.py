@@ -1,0 +1,129 @@
+"""The addresses: ask, which models there are, whether it is awake. Nothing of an error but its sentence goes out.
+
+POST /v1/chat/completions      GET /v1/models      GET /health
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from functions._answering.asked import MOST_BYTES, Asked, parsed
+from functions._answering.replies import FAILED, Sent
+from shared.errors import AlmanacError, BusyError, UsageError, WebError
+from shared.steps.limits import Limiter
+
+if TYPE_CHECKING:
+    from shared.ports import Chat
+
+READERS = 256  # threads that wait for pieces; there are no more answers than engines let wait
+PER_MINUTE, BURST = 60, 30  # of one address
+
+
+class RefusedError(Exception):
+    """A request that is not asked of the model: its status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        """Keep both."""
+        super().__init__(sentence)
+        self.status = status
+
+
+def answering(chat: Chat, *, model: str = "", limiter: Limiter | None = None) -> Starlette:
+    """Return an ASGI app that answers with ``chat``; clients may call it ``model`` too."""
+    api = _Api(chat, model, limiter or Limiter(BURST, PER_MINUTE))
+    routes = [
+        Route("/v1/chat/completions", api.complete, methods=["POST"]),
+        Route("/v1/models", api.models),
+        Route("/health", api.health),
+    ]
+    told: dict[Any, Callable[[Request, Exception], Response]] = {
+        RefusedError: lambda _, failure: _said(getattr(failure, "status", 400), str(failure)),
+        AlmanacError: _failed,
+        ClientDisconnect: lambda *_: Response(status_code=499),
+        Exception: lambda *_: _said(500, FAILED),
+    }
+    return Starlette(routes=routes, exception_handlers=told)
+
+
+class _Api:
+    def __init__(self, chat: Chat, model: str, limiter: Limiter) -> None:
+        self._chat, self._names, self._limiter = chat, [chat.name, *([model] if model else [])], limiter
+        self._since, self._threads = time.monotonic(), CapacityLimiter(READERS)
+
+    async def health(self, _: Request) -> Response:
+        """Say which model answers, where, and for how long it has been loaded."""
+        loaded_s = round(time.monotonic() - self._since, 1)
+        return JSONResponse({"model": self._chat.name, "where": self._chat.where, "loaded_s": loaded_s})
+
+    async def models(self, _: Request) -> Response:
+        """List the names under which the model is known."""
+        known = [{"id": name, "object": "model", "owned_by": "almanac"} for name in self._names]
+        return JSONResponse({"object": "list", "data": known})
+
+    async def complete(self, request: Request) -> Response:
+        """Answer a conversation, as it comes or at once."""
+        if wait_s := self._limiter.wait_s(request.client.host if request.client else ""):
+            raise RefusedError(429, f"that is more than may be asked at once; ask again in {wait_s:.0f} s")
+        asked = parsed(await _body(request))
+        sent = await self._begun(asked)
+        first = await sent.next_piece()  # what is wrong from the start still has a status of its own
+        if asked.streams:
+            return StreamingResponse(sent.events(first), media_type="text/event-stream", headers=_UNBUFFERED)
+        return JSONResponse(sent.whole(await _collected(request, sent, first)))
+
+    async def _begun(self, asked: Asked) -> Sent:
+        gone = Event()
+        begin = partial(self._chat.stream, asked.messages, asked.sampling, schema=asked.schema, stopped=gone.is_set)
+        reply = await run_sync(begin, limiter=self._threads)
+        return Sent(reply, gone, self._chat.name, self._threads)
+
+
+_UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy would keep pieces back
+
+
+async def _collected(request: Request, sent: Sent, piece: str | None) -> str:
+    """Return the whole text; an asker who goes away meanwhile ends it."""
+    text: list[str] = []
+    while piece is not None:
+        text.append(piece)
+        if await request.is_disconnected():
+            sent.gone.set()
+            raise ClientDisconnect
+        piece = await sent.next_piece()
+    return "".join(text)
+
+
+async def _body(request: Request) -> bytes:
+    """Return the request's body, as long as it is not longer than it may be."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise RefusedError(415, "send JSON, with the header Content-Type: application/json")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise RefusedError(413, f"the request has more than {MOST_BYTES // 1024} KB")
+    return bytes(body)
+
+
+def _failed(_: Request, failure: Exception) -> Response:
+    if isinstance(failure, UsageError):
+        return _said(422, str(failure))
+    if isinstance(failure, BusyError):
+        return _said(429, str(failure))
+    return _said(502 if isinstance(failure, WebError) else 503, str(failure))
+
+
+def _said(status: int, sentence: str) -> Response:
+    headers = {"Retry-After": "30"} if status == 429 else {}
+    return JSONResponse({"error": {"message": sentence, "code": status}}, status, headers)

@@ -1,0 +1,111 @@
+"""A request's JSON as what is asked of a model. What would change the answer and is not known here is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import UsageError
+from shared.ports import Message, Sampling
+
+MOST_BYTES = 256 * 1024  # of a request
+MOST_MESSAGES = 200
+MOST_CHARACTERS = 32_000  # of all messages: about 8000 tokens, the most that is read
+IGNORED = {"user", "stream_options", "metadata", "store", "model"}  # they change nothing in an answer
+NEUTRAL = {"n": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "logprobs": False, "tools": []}
+ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}  # OpenAI's, and ours
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A conversation, how to draw its answer, the JSON schema the answer must fit, whether it is sent as it comes."""
+
+    messages: list[Message]
+    sampling: Sampling
+    schema: dict[str, Any] | None
+    streams: bool
+
+
+def parsed(body: bytes) -> Asked:
+    """Return what a request's body asks.
+
+    Raises:
+        UsageError: it is not as it should be; the message says what.
+    """
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError) as cause:
+        raise UsageError("the request is not JSON") from cause
+    if not isinstance(told, dict):
+        raise UsageError("the request is not a JSON object")
+    _refuse_unknown(told)
+    usual = Sampling()
+    sampling = Sampling(
+        temperature=_number(told, "temperature", usual.temperature),
+        min_p=_number(told, "min_p", usual.min_p),
+        max_tokens=_whole(told, "max_completion_tokens") or _whole(told, "max_tokens") or usual.max_tokens,
+        seed=_whole(told, "seed"),
+    )
+    return Asked(_messages(told.get("messages")), sampling, _schema(told), told.get("stream") is True)
+
+
+def _refuse_unknown(told: dict[str, Any]) -> None:
+    known = {"messages", "temperature", "min_p", "max_tokens", "max_completion_tokens", "seed", "stream"}
+    for name, value in told.items():
+        if name in known | IGNORED | {"response_format"} or value is None:
+            continue
+        if name not in NEUTRAL or value != NEUTRAL[name]:
+            raise UsageError(f"{name[:40]!r} with this value is not offered here; leave it out")
+
+
+def _messages(told: Any) -> list[Message]:  # noqa: ANN401 - JSON is anything
+    if not isinstance(told, list) or not 1 <= len(told) <= MOST_MESSAGES:
+        raise UsageError(f"messages is a list of 1 to {MOST_MESSAGES} messages")
+    found: list[Message] = [_message(one) for one in told]
+    if sum(len(one["content"]) for one in found) > MOST_CHARACTERS:
+        raise UsageError(f"the messages have more than {MOST_CHARACTERS} characters together; leave older ones out")
+    return found
+
+
+def _message(told: Any) -> Message:  # noqa: ANN401 - as above
+    role, content = (told.get("role"), told.get("content")) if isinstance(told, dict) else (None, None)
+    if isinstance(content, list):  # OpenAI's other form, a list of parts
+        parts = [one.get("text") if isinstance(one, dict) and one.get("type") == "text" else None for one in content]
+        texts = [one for one in parts if isinstance(one, str)]
+        content = "".join(texts) if len(texts) == len(parts) else None
+    if not isinstance(role, str) or role not in ROLES or not isinstance(content, str):
+        raise UsageError(f"a message has a role ({', '.join(ROLES)}) and a content that is text")
+    return {"role": ROLES[role], "content": content.encode("utf-8", "replace").decode()}  # no half of a pair
+
+
+def _schema(told: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the schema of ``response_format: {type: json_schema, json_schema: {schema: …}}``, None for text."""
+    form = told.get("response_format") or {"type": "text"}
+    if not isinstance(form, dict) or form.get("type") not in ("text", "json_schema"):
+        raise UsageError('response_format is {"type": "text"} or {"type": "json_schema", "json_schema": {"schema": …}}')
+    if form["type"] == "text":
+        return None
+    around = form.get("json_schema")
+    schema = around.get("schema") if isinstance(around, dict) else None
+    if not isinstance(schema, dict):
+        raise UsageError("response_format of type json_schema holds no json_schema.schema")
+    return schema
+
+
+def _number(told: dict[str, Any], name: str, usual: float) -> float:
+    value = told.get(name)
+    if value is None:
+        return usual
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1000:
+        raise UsageError(f"{name} is a small number")
+    return float(value)
+
+
+def _whole(told: dict[str, Any], name: str) -> int | None:
+    value = told.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"{name} is a whole number")
+    return value

@@ -1,0 +1,82 @@
+"""An answer as it comes, told in OpenAI's forms: server-sent events, or one object at the end.
+
+data: {… "delta": {"content": "Two"} …}      : before 3 (a comment: 3 answers are made first)
+data: {… "finish_reason": "stop", "usage": …}      data: [DONE]
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from shared.errors import AlmanacError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from shared.ports import Reply, Replying
+
+FAILED = "the answer could not be made; ask again"
+REASONS = {"stop": "stop", "length": "length", "stopped": "stop"}
+
+
+class Sent:
+    """One answer on its way; ``gone`` is set when nobody takes it any more."""
+
+    def __init__(self, reply: Reply, gone: Event, name: str, threads: CapacityLimiter) -> None:
+        """Take an answer that ends once ``gone``; its pieces are waited for in ``threads``."""
+        self.told, self.gone = reply.told, gone
+        self._reply, self._threads, self._name = reply, threads, name
+        self._id, self._made = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
+
+    async def next_piece(self) -> str | None:
+        """Return the next piece, "" as a sign of life, None at the end."""
+        try:
+            return await run_sync(next, self._reply, None, limiter=self._threads, abandon_on_cancel=True)
+        except BaseException:
+            self.gone.set()
+            raise
+
+    async def events(self, piece: str | None) -> AsyncIterator[bytes]:
+        """Yield server-sent events, the first of them about ``piece``; an error in the middle is an event too."""
+        try:
+            while piece is not None:
+                delta = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+                yield _event(self._object("chat.completion.chunk", delta)) if piece else _alive(self.told)
+                piece = await self.next_piece()
+            last = {"index": 0, "delta": {}, "finish_reason": self._reason()}
+            yield _event(self._object("chat.completion.chunk", last) | self._usage()) + b"data: [DONE]\n\n"
+        except Exception as failure:  # noqa: BLE001 - of any kind: the answer's head was sent long ago
+            yield _event({"error": {"message": str(failure) if isinstance(failure, AlmanacError) else FAILED}})
+        finally:
+            self.gone.set()
+
+    def whole(self, text: str) -> dict[str, Any]:
+        """Return the answer as one object."""
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self._reason()}
+        return self._object("chat.completion", choice) | self._usage()
+
+    def _object(self, kind: str, choice: dict[str, Any]) -> dict[str, Any]:
+        return {"id": self._id, "object": kind, "created": self._made, "model": self._name, "choices": [choice]}
+
+    def _usage(self) -> dict[str, Any]:
+        prompt, answer = self.told.prompt_tokens, self.told.tokens
+        usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+        return {"usage": usage, "left_out": self.told.left_out}
+
+    def _reason(self) -> str:
+        return REASONS.get(self.told.ended, "stop")
+
+
+def _event(told: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(told).encode() + b"\n\n"
+
+
+def _alive(told: Replying) -> bytes:
+    return f": before {told.before}\n\n".encode()

@@ -1,0 +1,94 @@
+"""Two models side by side as part of a page: a question, answers A and B, a vote, the names.
+
+question ──► two models by lot ──► both answers in lockstep ──► Round ──► vote ──► names, FEEDBACK, the tally
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator  # Gradio reads the hints of handlers
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from shared.connect import open_platform
+from shared.errors import UsageError
+from shared.pages import chat_events, chat_models, pieces
+from shared.pages.chat_duel import VOTES, Round, lockstep, tally
+from shared.pages.chat_events import ASKING, HIDDEN, WAITING, How
+from shared.pages.chat_progress import heard
+from shared.pages.chat_tab import AT_ONCE, QUIET, talk
+from shared.pages.guard import shown, streamed
+from shared.pages.talking import MOST_CHARACTERS, as_shown, asked
+
+if TYPE_CHECKING:
+    from shared.pages.visitors import Visitors
+
+KEPT_S = 3600  # for how long an unvoted round is remembered
+ABOUT = "Both are asked the same. Which is which is drawn by lot, and told once you have voted; the vote is kept."
+
+
+class CompareTab:
+    """The components; ``rows`` is shown where there are two models, ``alone`` where there are not."""
+
+    def __init__(self, visitors: Visitors, settings: list[Any]) -> None:
+        """Build it inside the Blocks that are being built; ``settings`` are those of ``chat_tab``."""
+        self._visitors = visitors
+        alone = pieces.notice("there is only one model: as soon as another was exported, they can be compared", "empty")
+        self.alone = gr.HTML(alone, visible=False)
+        with gr.Column(visible=False) as self.rows:
+            gr.HTML(pieces.heading("Which answer is better?", ABOUT))
+            self._trouble, self._round = gr.HTML(visible=False), gr.State(None, time_to_live=KEPT_S)
+            self._box = gr.Textbox(
+                label="A question to both", max_length=MOST_CHARACTERS, lines=1, max_lines=8, submit_btn=True
+            )
+            with gr.Row():
+                self._sides = [
+                    talk(f"Answer {name}", height=340, min_width=300, feedback_options=None) for name in "AB"
+                ]
+            self._said = gr.HTML()
+            with gr.Row(visible=False) as self._votes:
+                buttons = [gr.Button(vote, min_width=120) for vote in VOTES]
+        self.tally = gr.HTML()
+        self._connect(settings, buttons)
+
+    def _connect(self, settings: list[Any], buttons: list[gr.Button]) -> None:
+        heard_by = [self._trouble, self._box, *self._sides, self._said, self._votes, self._round]
+        same = [gr.skip()] * (len(heard_by) - 1)
+        asking = {"preprocess": False, "concurrency_limit": AT_ONCE, "concurrency_id": "answers", **QUIET}
+        started = self._box.submit(streamed(self._compare, same), [self._box, *settings], heard_by, **asking)
+        started.then(lambda: WAITING, None, self._box, **QUIET)
+        stopped = self._box.stop(None, None, None, cancels=[started], **QUIET)
+        stopped.then(lambda: [WAITING, "Stopped."], None, [self._box, self._said], **QUIET)
+        voted = [self._trouble, self._said, self._votes, self.tally, self._round]
+        for button in buttons:
+            button.click(shown(self._vote, [gr.skip()] * 4), [button, self._round], voted, **QUIET)
+
+    def _compare(self, request: gr.Request, question: object, *settings: object) -> Iterator[list[Any]]:
+        """Yield both answers so far; the votes appear once both are whole."""
+        self._visitors.admit(request)
+        names = secrets.SystemRandom().sample(chat_models.rivals(), 2)
+        how = How(None, *settings)
+        messages, sampling = asked(how.system, [], question), how.sampling
+        yield [ASKING, [], [], "Both are reading the question.", HIDDEN, None]
+        chats = [chat_models.opened(name) for name in names]
+        texts: tuple[str, str] = ("", "")
+        for both in lockstep(*(heard(chat.stream(messages, sampling)) for chat in chats)):
+            texts = (both[0].text, both[1].text)
+            sides = [as_shown([{"role": "user", "content": messages[-1]["content"]}, *_answer(text)]) for text in texts]
+            yield [gr.skip(), *sides, "", HIDDEN, None]
+        if not all(texts):
+            raise UsageError("one of the two had nothing to say: ask something else")
+        of = Round(messages, texts, (chats[0].name, chats[1].name))
+        yield [gr.skip(), gr.skip(), gr.skip(), "", gr.update(visible=True), of]
+
+    def _vote(self, request: gr.Request, vote: str, of: Round | None) -> list[Any]:
+        """Return which model was which, and how the votes stand."""
+        if of is None:
+            raise UsageError("that vote came too late or twice: ask both again")
+        kept = chat_events.kept(of.opinion(vote, self._visitors.admit(request)))
+        return [of.named(kept), HIDDEN, tally(open_platform()), None]
+
+
+def _answer(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}] if text else []

@@ -1,0 +1,122 @@
+"""What the chat does when somebody asks, asks again, edits, goes on or gives a thumb: Gradio's values in, updates out.
+
+Every answer goes through ``reply``, whoever asked for it: box, conversation, status and the button Continue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from shared.connect import open_platform
+from shared.errors import AlmanacError, UsageError
+from shared.pages import chat_models
+from shared.pages.chat_progress import heard, status
+from shared.pages.talking import GO_ON, as_shown, asked
+from shared.ports import Sampling
+from shared.runs import now
+from shared.systems.assistant.monitoring import Opinion, keep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.pages.chat_progress import Heard
+    from shared.ports import Chat, Message
+
+    Turns = list[dict[str, str]]
+
+ASKING = gr.update(value="", submit_btn=False, stop_btn=True)
+WAITING = gr.update(submit_btn=True, stop_btn=False)
+HIDDEN = gr.update(visible=False)
+
+
+@dataclass(frozen=True)
+class How:
+    """Which model answers, what it is told beforehand, and how words are drawn: as the page gives it, unchecked."""
+
+    model: object
+    system: object
+    temperature: object
+    min_p: object
+    max_tokens: object
+
+    @property
+    def sampling(self) -> Sampling:
+        """Return how words are drawn.
+
+        Raises:
+            UsageError: a value is no number, or out of its bounds.
+        """
+        most = _number(self.max_tokens, "max tokens")
+        if most % 1:
+            raise UsageError(f"max tokens is a whole number; got {most:g}")
+        return Sampling(_number(self.temperature, "temperature"), _number(self.min_p, "min-p"), int(most))
+
+
+def _number(given: object, name: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) < 1e9:
+        raise UsageError(f"{name} is a number; got {given!r}"[:100])
+    return float(given)
+
+
+def reply(history: Turns, question: object, how: How) -> Iterator[list[Any]]:
+    """Yield what the page shows while a question is answered; one before it without an answer is taken back."""
+    history = answered_only(history)
+    messages, sampling = asked(how.system, history, question), how.sampling
+    said_so_far = [*history, {"role": "user", "content": messages[-1]["content"]}]
+    yield [ASKING, as_shown(said_so_far), chat_models.opening(how.model), HIDDEN]
+    chat = chat_models.opened(how.model)
+    for said in heard(chat.stream(messages, sampling)):
+        yield [gr.skip(), as_shown([*said_so_far, *_answer(said, chat)]), *_told(said, chat)]
+
+
+def more(history: Turns, how: How) -> Iterator[list[Any]]:
+    """Yield what the page shows while the last answer is taken further."""
+    if not history or history[-1]["role"] != "assistant":
+        raise UsageError("there is no answer to go on with")
+    *before, last = history
+    messages, sampling = asked(how.system, history, GO_ON), how.sampling
+    yield [gr.update(submit_btn=False, stop_btn=True), as_shown(history), chat_models.opening(how.model), HIDDEN]
+    chat = chat_models.opened(how.model)
+    for said in heard(chat.stream(messages, sampling)):
+        longer = {**last, "content": last["content"] + said.text}
+        yield [gr.skip(), as_shown([*before, longer]), *_told(said, chat)]
+
+
+def answered_only(history: Turns) -> Turns:
+    """Return the conversation without a question at its end that got no answer."""
+    return history[:-1] if history and history[-1]["role"] == "user" else history
+
+
+def thumb(session: str, history: Turns, place: object, up: bool) -> str:
+    """Keep a thumb on the message at ``place``; return a sentence on what became of it."""
+    if not isinstance(place, int) or not 0 <= place < len(history) or history[place]["role"] != "assistant":
+        raise UsageError("a thumb is for an answer")
+    answer, by = history[place]["content"], history[place].get("by", "")
+    asked_then: list[Message] = [{"role": one["role"], "content": one["content"]} for one in history[:place]]
+    if up:
+        return kept(Opinion(session, asked_then, "up", chosen=answer, chosen_model=by))
+    return kept(Opinion(session, asked_then, "down", rejected=answer, rejected_model=by))
+
+
+def kept(opinion: Opinion) -> str:
+    """Write an opinion where the store can be written; return a sentence on what became of it."""
+    try:
+        keep(open_platform(), opinion, now())
+    except UsageError:
+        raise
+    except AlmanacError:
+        return "Thank you. It cannot be kept here, as this page may only read its store."
+    return "Thank you: kept, with the conversation up to there, without your name."
+
+
+def _answer(said: Heard, chat: Chat) -> Turns:
+    return [{"role": "assistant", "content": said.text, "by": chat.name}] if said.text else []
+
+
+def _told(said: Heard, chat: Chat) -> list[Any]:
+    line: Markup = status(said, chat.name)
+    return [line, gr.update(visible=said.cut)]

@@ -1,0 +1,168 @@
+"""Fine-tuning that survives anything: one loop for every transformers trainer, whatever it teaches.
+
+    plan + data's fingerprint ──► run folder, held by one process ──► newest whole checkpoint, if any
+      ──► trainer: steps, evaluations, checkpoints ──► best/ ──► finished.json
+
+A run that was killed, however often and wherever, ends with the weights of one that was not, bit for bit on a CPU. To
+that end a run is one long epoch whose order is drawn beforehand (``examples.order``), every step is logged, and when to
+stop and what was best are read off the log alone. This module knows no library above transformers' ``Trainer``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import PrinterCallback, TrainerCallback, set_seed
+
+from shared.errors import UsageError
+from shared.steps import checkpoints
+from shared.steps.bases import without_bars
+from shared.steps.finetuned import Finetuned, alone, already, belonging, finish
+from shared.steps.trace import best_of, evaluations, exhausted, history, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
+
+    from shared.steps.plans import Plan
+
+MESSAGES = 100  # of progress in the log, at most
+
+log = logging.getLogger("almanac")
+
+
+def finetune(
+    plan: Plan,
+    fingerprint: str,
+    folder: Path,
+    build: Callable[[Path], Trainer],
+    on_checkpoint: Callable[[], None] = lambda: None,
+) -> Finetuned:
+    """Train in ``folder`` what ``build`` makes, from wherever an earlier attempt was cut off; return what came of it.
+
+    ``build`` gets the folder that its trainer writes to, and is not called for a run that has ended. ``on_checkpoint``
+    is called when something came to lie in the folder that should outlive the machine.
+
+    Raises:
+        UsageError: the folder belongs to another plan or other data.
+        BusyError: another process trains in it.
+    """
+    with alone(folder):
+        name, kept = belonging(plan, fingerprint, folder), folder / "checkpoints"
+        if ended := already(folder):
+            return ended
+        checkpoints.sweep(kept)
+        begun = checkpoints.newest_complete(kept, name)
+        if not _over(plan, begun):
+            keeper = _Keeper(plan, name, folder, on_checkpoint)
+            with without_bars():
+                _train(plan, keeper, build(checkpoints.writing(kept)), begun)
+        ended = finish(name, folder, begun)
+        on_checkpoint()
+        return ended
+
+
+def arguments(plan: Plan, output: Path) -> dict[str, Any]:
+    """Return what every trainer's ``TrainingArguments`` are given: the plan, and what exact resumption takes.
+
+    Raises:
+        UsageError: this machine does not compute in the plan's precision.
+    """
+    cuda = torch.cuda.is_available()
+    if plan.precision == "fp16" and not cuda:
+        raise UsageError("fp16 needs a GPU: give precision fp32 or bf16")
+    return {
+        "output_dir": str(output),
+        "max_steps": plan.steps,
+        "per_device_train_batch_size": plan.batch,
+        "per_device_eval_batch_size": plan.batch,
+        "gradient_accumulation_steps": plan.accumulation,
+        "learning_rate": plan.learning_rate,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": plan.warmup,
+        "weight_decay": plan.weight_decay,
+        "bf16": plan.precision in ("bf16", "4bit"),
+        "fp16": plan.precision == "fp16",
+        "seed": plan.seed,
+        "train_sampling_strategy": "sequential",  # the order is drawn beforehand
+        "logging_steps": 1,  # a mean over several steps would depend on where it was resumed
+        "eval_strategy": "steps",
+        "eval_steps": plan.evaluate_every,
+        "save_strategy": "steps",
+        "save_steps": plan.checkpoint_every,
+        "save_total_limit": None,  # ours prunes
+        "include_num_input_tokens_seen": "non_padding",
+        "dataloader_pin_memory": cuda,
+        "use_cpu": not cuda,
+        "disable_tqdm": True,
+        "report_to": "none",
+    }
+
+
+def _train(plan: Plan, keeper: _Keeper, trainer: Trainer, begun: Path | None) -> None:
+    trainer.remove_callback(PrinterCallback)
+    keeper.begin(begun, lambda: float(trainer.evaluate()["eval_loss"]))
+    trainer.add_callback(keeper)
+    set_seed(plan.seed)  # whatever came before: making a model and judging it draw numbers, too
+    trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+
+
+class _Keeper(TrainerCallback):  # type: ignore[misc]
+    """Seals what the trainer saves, keeps the log, asks for the best to be saved, and stops when patience ends."""
+
+    def __init__(self, plan: Plan, name: str, folder: Path, on_checkpoint: Callable[[], None]) -> None:
+        self._plan, self._name, self._folder, self._on_checkpoint = plan, name, folder, on_checkpoint
+        self._seconds, self._since = 0.0, 0.0
+        self._every = max(1, plan.steps // MESSAGES)
+
+    def begin(self, begun: Path | None, judge: Callable[[], float]) -> None:
+        """Take up the time of earlier attempts, and keep the base's loss if none of them did."""
+        step = checkpoints.step_of(begun)
+        self._seconds = float(checkpoints.facts(begun)["seconds"]) if begun else 0.0
+        if not (baseline := self._folder / "baseline.json").exists():
+            checkpoints.replaced(baseline, json.dumps({"loss": judge()}))
+        due = self._plan.steps // self._every - step // self._every
+        log.info("%s: %s", self._name, f"goes on after step {step}" if begun else "begins", extra={"due": due})
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        self._since = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        self._seconds += time.monotonic() - self._since
+        self._since = time.monotonic()
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        if "loss" in (newest := state.log_history[-1]) and state.global_step % self._every == 0:
+            log.info("%s: step %d of %d, loss %.4f", self._name, newest["step"], self._plan.steps, newest["loss"])
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        known = evaluations(state.log_history)
+        control.should_save |= best_of(known) == state.global_step
+        if exhausted(known, self._plan.patience):
+            control.should_training_stop = control.should_save = True
+        self._since = time.monotonic()
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        best, kept = best_of(evaluations(state.log_history)), self._folder / "checkpoints"
+        facts = {"plan": self._name, "best": best, "seconds": self._seconds, "tokens": state.num_input_tokens_seen}
+        checkpoints.seal(kept, state.global_step, facts)
+        checkpoints.prune(kept, state.global_step, best)
+        checkpoints.replaced(self._folder / "trace.jsonl", lines(state.log_history))
+        self._on_checkpoint()
+        self._since = time.monotonic()
+
+
+def _over(plan: Plan, checkpoint: Path | None) -> bool:
+    """Return whether there is nothing left to train: all steps are done, or patience had ended."""
+    if checkpoint is None:
+        return False
+    done = checkpoints.step_of(checkpoint) >= plan.steps
+    return done or exhausted(evaluations(history(checkpoint)), plan.patience)

@@ -1,0 +1,135 @@
+"""The folder of a fine-tuning, and what came of it.
+
+plan.json        whose folder it is; nobody else's plan is taken up in it
+base/            the tiny base model, where the run began with one
+baseline.json    the base's loss
+checkpoints/     checkpoint-N, as ``checkpoints`` seals them
+trace.jsonl      losses, a step a line
+best/            the best weights, adapter or whole, with their tokenizer
+finished.json    last: with it the run has ended
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import shutil
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from filelock import FileLock, Timeout
+
+from shared.errors import BusyError, UsageError
+from shared.steps import checkpoints
+from shared.steps.trace import evaluations, history, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from shared.steps.plans import Plan
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What came of a run; its weights lie in ``best/`` of its folder."""
+
+    name: str
+    steps: int  # done: fewer than planned when it stopped early
+    best_step: int
+    best_loss: float  # on the validation examples
+    base_loss: float  # on the same, before the first step
+    seconds: float  # of training, over all attempts; neither evaluations nor checkpoints
+    tokens: int  # without padding
+    peak_memory_mb: float  # of the process, or of the GPU
+    device: str
+    machine: dict[str, str] = field(default_factory=dict)
+    resumed_from: int = 0  # the step after which the last attempt began
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens learned from a second."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder against other processes; it is freed when its holder ends, however it ends.
+
+    Raises:
+        BusyError: another one holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as cause:
+        raise BusyError(f"another process trains {folder.name}: wait until it has ended") from cause
+
+
+def belonging(plan: Plan, fingerprint: str, folder: Path) -> str:
+    """Return the run's name; a new folder is marked as its own.
+
+    Raises:
+        UsageError: it is the folder of another run.
+    """
+    name, marked = plan.name(fingerprint), folder / "plan.json"
+    told = {"name": name, "data": fingerprint, "plan": asdict(plan)}
+    if not marked.exists():
+        checkpoints.replaced(marked, json.dumps(told, indent=1))
+    if (found := json.loads(marked.read_text())) != told:
+        raise UsageError(f"{folder} belongs to the run {found.get('name')}, not to {name}: give another folder")
+    return name
+
+
+def already(folder: Path) -> Finetuned | None:
+    """Return what came of a run that has ended, None of one that has not."""
+    marked = folder / "finished.json"
+    return Finetuned(**json.loads(marked.read_text())) if marked.exists() else None
+
+
+def finish(name: str, folder: Path, begun: Path | None) -> Finetuned:
+    """Copy the best weights to ``best/``, and mark the run as ended; ``begun``: what its last attempt began with."""
+    last = checkpoints.newest_complete(folder / "checkpoints", name)
+    assert last is not None  # the trainer saves its last step
+    facts, losses = checkpoints.facts(last), dict(evaluations(history(last)))
+    best = facts["step"] if facts["best"] is None else facts["best"]
+    _copy(folder / "checkpoints" / f"checkpoint-{best}", folder / "best")
+    checkpoints.replaced(folder / "trace.jsonl", lines(history(last)))
+    ended = Finetuned(
+        name=name,
+        steps=facts["step"],
+        best_step=best,
+        best_loss=losses[best],
+        base_loss=json.loads((folder / "baseline.json").read_text())["loss"],
+        seconds=round(facts["seconds"], 3),
+        tokens=facts["tokens"],
+        peak_memory_mb=round(_peak_mb(), 1),
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+        machine={"python": platform.python_version(), "torch": torch.__version__, "cpu": platform.machine()},
+        resumed_from=checkpoints.step_of(begun),
+    )
+    checkpoints.replaced(folder / "finished.json", json.dumps(asdict(ended), indent=1))
+    return ended
+
+
+def _copy(checkpoint: Path, place: Path) -> None:
+    """Copy what makes a model; it is whole or not there."""
+    fresh = place.with_name(f".{place.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for file in checkpoints.of_model(checkpoint):
+        shutil.copyfile(file, fresh / file.name)
+    shutil.rmtree(place, ignore_errors=True)
+    fresh.rename(place)
+
+
+def _peak_mb() -> float:
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated()) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere

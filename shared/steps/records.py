@@ -1,0 +1,195 @@
+"""Records that a person already has, one after the other: JSON lines, a JSON list, CSV or Parquet, by path or address.
+
+    source ──► files ──► unzipped ──► what its first bytes say: Parquet │ a list │ JSON lines │ CSV ──► Record …
+
+A file passes in pieces: one of millions of records needs no more memory than one of a thousand. A line that is no JSON
+object is told as broken, as whoever wrote it may have been killed; a broken list, CSV or Parquet file is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shared.errors import SourceError
+from shared.steps.files import MARKS, SEPARATORS, name_of, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.ports import Web
+
+SUFFIXES = (".jsonl", ".json", ".parquet", ".csv")  # each also with .gz
+MOST_CHARACTERS = 2**25  # of one record
+PIECE = 2**20  # characters or bytes read at once
+SHOWN = 80  # characters of what is broken
+_BETWEEN = re.compile(r"[\s,]*")
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+
+
+class Record(NamedTuple):
+    """One record: its place, a line or a number counted from 1; what it holds, or how it begins if it is broken."""
+
+    place: int
+    fields: dict[str, Any]
+    broken: str = ""
+
+
+def record_files(source: str) -> list[str]:
+    """Return the paths and addresses that ``source`` means: several joined by commas, and the files of a folder.
+
+    Raises:
+        SourceError: it names nothing, or a folder without a file of records.
+    """
+    return [place for part in parts_of(source) for place in (_in_folder(part) if _is_folder(part) else [part])]
+
+
+def read_records(place: str, web: Web) -> Iterator[Record]:
+    """Yield the records of one file, whatever form it has.
+
+    Raises:
+        SourceError: there is no such file, or it holds no records that could be read.
+        WebError: the address gave no answer.
+    """
+    try:
+        with _opened(place, web) as raw:
+            yield from _records(raw, place)
+    except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError) as cause:
+        raise SourceError(f"{name_of(place)} cannot be read to its end ({_said(cause)}): get it again") from cause
+
+
+def _records(raw: IO[bytes], place: str) -> Iterator[Record]:
+    head = _head(raw)
+    if head.startswith(_PARQUET):
+        return _rows(raw)
+    encoding = next((name for mark, name in MARKS.items() if head.startswith(mark)), "utf-8")
+    opening = codecs.getincrementaldecoder(encoding)("ignore").decode(head).lstrip()
+    if not opening or "\0" in opening:
+        what = "is not a text file" if opening else "is empty"
+        raise SourceError(f"{name_of(place)} {what}: give {', '.join(SUFFIXES)} (UTF-8), or one of them with .gz")
+    # A byte that is no UTF-8 becomes a lone surrogate, by which its record is known as broken further down.
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    text = io.TextIOWrapper(io.BufferedReader(raw), encoding, errors, newline="")  # type: ignore[type-var]
+    read = _items if opening.startswith("[") else _lines if opening.startswith("{") else _table
+    return read(text, place)
+
+
+def _lines(text: IO[str], place: str) -> Iterator[Record]:
+    """Yield a record a line; lines with nothing in them are left out."""
+    number = 0
+    while line := text.readline(MOST_CHARACTERS):
+        number += 1
+        whole = line.endswith("\n") or len(line) < MOST_CHARACTERS
+        while not whole and (rest := text.readline(MOST_CHARACTERS)):
+            whole = rest.endswith("\n")
+        if line.strip():
+            yield _parsed(number, line)
+
+
+def _parsed(number: int, line: str) -> Record:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return Record(number, {}, line[:SHOWN].strip())
+    return Record(number, fields) if isinstance(fields, dict) else Record(number, {}, line[:SHOWN].strip())
+
+
+def _items(text: IO[str], place: str) -> Iterator[Record]:
+    """Yield the objects of a JSON list without holding more than a few of them."""
+    decoder, number = json.JSONDecoder(), 0
+    buffer = text.read(PIECE)
+    at = buffer.index("[") + 1
+    while True:
+        at = _BETWEEN.match(buffer, at).end()  # type: ignore[union-attr]
+        if buffer.startswith("]", at):
+            return
+        try:
+            fields, at = decoder.raw_decode(buffer, at)
+        except (ValueError, RecursionError) as cause:
+            # A longer piece each time, so that a long record is not read over and over in short ones.
+            more = text.read(max(PIECE, len(buffer) - at)) if len(buffer) - at < MOST_CHARACTERS else ""
+            if not more:
+                what = f"is broken or cut off after record {number}"
+                raise SourceError(f"{name_of(place)} {what}: repair it there, or write one record a line") from cause
+            buffer, at = buffer[at:] + more, 0
+            continue
+        number += 1
+        yield Record(number, fields) if isinstance(fields, dict) else Record(number, {}, repr(fields)[:SHOWN])
+
+
+def _table(text: IO[str], place: str) -> Iterator[Record]:
+    """Yield the rows of a CSV file; every one has as many fields as the header."""
+    header = text.readline(MOST_CHARACTERS)
+    separator = max(SEPARATORS, key=header.count)
+    names = next(csv.reader([header], delimiter=separator))
+    if len(names) < 2:
+        raise SourceError(f"{name_of(place)} is neither JSON, nor CSV with a header: give {', '.join(SUFFIXES)}")
+    reader = csv.reader(text, delimiter=separator, strict=True)
+    for values in reader:
+        if values and len(values) != len(names):
+            what = f"has {len(values)} fields in line {reader.line_num + 1}, {len(names)} in its header"
+            raise SourceError(f"{name_of(place)} {what}: look there for a missing or stray {separator!r}")
+        if values:
+            yield Record(reader.line_num + 1, dict(zip(names, values, strict=True)))
+
+
+def _rows(raw: IO[bytes]) -> Iterator[Record]:
+    number = 0
+    for batch in pq.ParquetFile(raw).iter_batches(batch_size=1000):
+        for fields in batch.to_pylist():
+            number += 1
+            yield Record(number, fields)
+
+
+def _opened(place: str, web: Web) -> IO[bytes]:
+    scheme, remote, _ = place.partition("://")
+    if remote and scheme.lower() not in ("http", "https"):
+        raise SourceError(f"{name_of(place)} cannot be read: give a path or an http(s) address")
+    raw: IO[bytes] = io.BytesIO(web.get(place).body) if remote else _file(place)
+    return gzip.GzipFile(fileobj=raw) if _head(raw).startswith(_GZIP) else raw  # type: ignore[return-value]
+
+
+def _file(place: str) -> IO[bytes]:
+    try:
+        if not Path(place).is_file():
+            raise SourceError(f"there is no file {name_of(place)}: check the path")
+        return Path(place).open("rb")
+    except SourceError:
+        raise
+    except (OSError, ValueError) as cause:  # ValueError: no path holds a zero byte
+        raise SourceError(f"{name_of(place)} cannot be opened: check its name and rights") from cause
+
+
+def _head(raw: IO[bytes]) -> bytes:
+    head = raw.read(4096)
+    raw.seek(0)
+    return head
+
+
+def _in_folder(folder: str) -> list[str]:
+    found = sorted(path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith("."))
+    named = [str(path) for path in found if path.name.lower().removesuffix(".gz").endswith(SUFFIXES)]
+    if not named:
+        raise SourceError(f"{name_of(folder)} holds no file of records ({', '.join(SUFFIXES)}): give another folder")
+    return named
+
+
+def _is_folder(place: str) -> bool:
+    try:
+        return Path(place).is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _said(cause: Exception) -> str:
+    return (str(cause).splitlines() or [type(cause).__name__])[0][:SHOWN]

@@ -1,0 +1,103 @@
+"""A cookbook's row as a recipe, which ``recipes.as_conversation`` makes an example of.
+
+    title, lines, directions ──► amounts in grams, what the pantry has, sentences packed into steps ──► Recipe
+
+A row that the answer's schema would not let through (an ingredient without an amount, more than eight long steps) gives
+no recipe: a model must not learn what it may not write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from shared.errors import SchemaError
+from shared.systems.assistant.foods import PANTRY, SEASONING, food_of, in_pantry, words
+from shared.systems.assistant.ingredients import MOST_INGREDIENTS, Ingredient, Parsed, merge, parse_line
+from shared.systems.assistant.recipes import (
+    MINUTES,
+    STEP_CHARACTERS,
+    STEPS,
+    TITLE_CHARACTERS,
+    Recipe,
+    plain,
+)
+
+LEAST_INGREDIENTS = 2
+SERVES = 4  # where a cookbook does not say
+PANTRY_G = 30  # of salt, oil or sugar: more than that is listed as an ingredient
+_MINUTES = re.compile(r"(\d{1,3})\s*(?:-\s*\d{1,3}\s*)?(min|hour|hr)", re.I)
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)|\(/[^)]*\)")
+
+
+def from_cookbook(title: str, lines: Sequence[str], directions: Sequence[str], servings: int = SERVES) -> Recipe:
+    """Return a cookbook's row as a recipe.
+
+    Minutes are the sum of those that the directions name; an ingredient without an amount counts as one piece, or is a
+    seasoning, which the directions then may name but no list holds.
+
+    >>> from_cookbook("Rice", ["200 g rice", "2 eggs"], ["Boil the rice 12 minutes.", "Fry the eggs in oil."]).ingredients
+    {'rice': 200, 'egg': 100}
+
+    Raises:
+        SchemaError: an amount is missing, or no answer's schema would let it through; the message says why.
+    """
+    parsed = merge(*(parse_line(line) for line in lines))
+    grams = _grams(parsed)
+    if not LEAST_INGREDIENTS <= len(grams) <= MOST_INGREDIENTS:
+        raise SchemaError(f"a recipe has {LEAST_INGREDIENTS} to {MOST_INGREDIENTS} ingredients; this one has {len(grams)}")
+    name = plain(re.sub(r"\([^)]*\)", " ", title))[:TITLE_CHARACTERS].strip(" .,;:()'/%!?+-0123456789")
+    steps = _steps(directions)
+    if len(name) < 3 or not STEPS[0] <= len(steps) <= STEPS[1]:
+        raise SchemaError(f"its directions make no {STEPS[0]} to {STEPS[1]} steps of at most {STEP_CHARACTERS[1]} characters")
+    said = {*words(" ".join(steps)), *map(in_pantry, [*(one.name for one in parsed.ingredients), *parsed.unweighed])}
+    pantry = tuple(word for word in PANTRY if word in said and word not in grams)
+    return Recipe(name, servings, _minutes(steps), grams, pantry, tuple(steps))
+
+
+def _grams(parsed: Parsed) -> dict[str, int]:
+    """Return grams by ingredient, without the pantry's.
+
+    Raises:
+        SchemaError: the amount of a main ingredient is not known.
+    """
+    grams = {one.name: one.grams for one in parsed.ingredients if not _is_pantry(one)}
+    for name in parsed.unweighed:
+        food = food_of(name)
+        if in_pantry(name) or (food and food.kind in SEASONING):
+            continue
+        if not food or not food.piece_g:
+            raise SchemaError(f"how much {name} it takes is not known")
+        grams[name] = max(1, round(food.piece_g))
+    return grams
+
+
+def _is_pantry(one: Ingredient) -> bool:
+    word = in_pantry(one.name)
+    return word == "water" or (bool(word) and one.grams <= PANTRY_G)
+
+
+def _steps(directions: Sequence[str]) -> list[str]:
+    """Return directions as steps; where they are too many or too long, sentences packed into as few as can be."""
+    told = [plain(_LINK.sub(r"\1", one)).lstrip(" .,;:()'/%!?+-") for one in directions]
+    told = [one[:1].upper() + one[1:] for one in told if len(one) >= STEP_CHARACTERS[0]]
+    if len(told) <= STEPS[1] and all(len(one) <= STEP_CHARACTERS[1] for one in told):
+        return told
+    packed = [""]
+    for sentence in (part for one in told for part in re.split(r"(?<=[.!?])\s+", one)):
+        longer = f"{packed[-1]} {sentence}".strip()
+        packed = [*packed[:-1], longer] if len(longer) <= STEP_CHARACTERS[1] else [*packed, sentence]
+    fits = all(STEP_CHARACTERS[0] <= len(one) <= STEP_CHARACTERS[1] for one in packed)
+    return [one[:1].upper() + one[1:] for one in packed] if fits else []
+
+
+def _minutes(steps: Sequence[str]) -> int:
+    """Return the minutes that steps name, within bounds.
+
+    >>> _minutes(["Boil 10-12 minutes.", "Bake 1 hour."]), _minutes(["Stir."])
+    (70, 5)
+    """
+    told = sum(
+        int(number) * (1 if unit.lower() == "min" else 60) for step in steps for number, unit in _MINUTES.findall(step)
+    )
+    return min(max(told, MINUTES[0]), MINUTES[1])

@@ -1,0 +1,127 @@
+"""How the assistant is fine-tuned: a plan, the stored conversations, a run folder that any attempt goes on in.
+
+    conversations of train and validation ──► tokens ──┐
+    base: tiny, a version, a folder, the Hub ──────────┴──► finetune ──► best weights in <runs>/<name>/best
+
+The run's name follows from the plan and the conversations, so the same stage, called again, goes on or has nothing to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from shared.errors import NotYetError
+from shared.runs import Report
+from shared.steps import sft
+from shared.steps.bases import build_tiny, located, open_tokenizer, tiny_size
+from shared.steps.finetune import finetune as trained
+from shared.steps.finetuned import already
+from shared.steps.plans import Plan
+from shared.systems.assistant.features import conversations, fingerprint, tokenised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from transformers import Trainer
+
+    from shared.ports import Platform
+    from shared.runs import Run
+    from shared.steps.finetuned import Finetuned
+
+JUDGED = 400  # validation conversations that decide which checkpoint is best
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where runs outlive the machine, and where what can be computed again is kept."""
+
+    runs: Path
+    cache: Path
+
+
+def usual_plan(base: str, **told: str | float | bool) -> Plan:
+    """Return what is usual for a base, but for what is ``told``.
+
+    A tiny model learns with all its weights in minutes on a CPU; any other with LoRA, as its predecessors did.
+
+    >>> usual_plan("tiny").rank, usual_plan("meta-llama/Llama-3.2-1B-Instruct", rank=8).rank
+    (0, 8)
+    """
+    if tiny_size(base):
+        usual = {"rank": 0, "learning_rate": 3e-3, "steps": 300, "batch": 16, "accumulation": 1, "max_length": 512}
+        usual |= {"warmup": 20, "evaluate_every": 50, "checkpoint_every": 50}
+    else:
+        usual = {"precision": "bf16" if "/" in base else "fp32", "patience": 5}
+    return Plan(**{"base": base} | usual | told)  # type: ignore[arg-type]
+
+
+def finetune(
+    platform: Platform, run: Run, plan: Plan, folders: Folders, on_checkpoint: Callable[[], None] = lambda: None
+) -> Report:
+    """Fine-tune on the conversations known by the run's date, or go on with it; return losses beside the base's.
+
+    Raises:
+        NotYetError: there are no conversations, or no such version to begin with.
+        SourceError: the base is none.
+        BusyError: another process trains the same.
+    """
+    known = {split: conversations(platform, (split,), until=run.until) for split in ("train", "validation")}
+    known["validation"] = known["validation"].head(JUDGED)  # ids are hashes: these are a sample
+    data = fingerprint(pd.concat(known.values()))
+    folder = folders.runs / plan.name(data)
+    began = "had ended before" if already(folder) else "begun anew"
+
+    def build(output: Path) -> Trainer:
+        place = base_of(platform, plan, folder, known["train"])
+        tokenizer = open_tokenizer(place, plan.revision)
+        tokens = {split: tokenised(rows, tokenizer, folders.cache, plan.max_length) for split, rows in known.items()}
+        examples = sft.Examples(tokens["train"].examples, tokens["validation"].examples)
+        return sft.trainer(plan, place, tokenizer, examples, output)
+
+    ended = trained(plan, data, folder, build, on_checkpoint)
+    if ended.resumed_from and began == "begun anew":
+        began = f"gone on after step {ended.resumed_from}"
+    metrics = _metrics(ended)
+    told = asdict(plan) | {"alpha": plan.alpha, "data": data, "run": ended.name, "device": ended.device}
+    platform.tracker.log(run.run_id, told, metrics)
+    return Report(
+        rows=len(known["train"]),
+        metrics=metrics,
+        baselines={"eval_loss": ended.base_loss},
+        headline="eval_loss",
+        model=ended.name,
+        note=f"{began}; best after step {ended.best_step} of {ended.steps}, on {ended.device}; "
+        f"next: almanac run assistant evaluate --name {ended.name}",
+    )
+
+
+def base_of(platform: Platform, plan: Plan, folder: Path, rows: pd.DataFrame | None = None) -> str:
+    """Return where a run's base lies, as ``from_pretrained`` takes it; a tiny one is made of ``rows`` in its folder.
+
+    Raises:
+        NotYetError: there is no such version, or no tiny base yet.
+        SourceError: it is none.
+    """
+    if (size := tiny_size(plan.base)) is None:
+        return located(plan.base, platform.models)
+    if rows is None:
+        if not (folder / "base").exists():
+            raise NotYetError(f"{folder.name} has no base yet; run `almanac run assistant finetune` first")
+        return str(folder / "base")
+    texts = (message["content"] for messages in rows["messages"] for message in messages)
+    return str(build_tiny(folder / "base", texts, plan.seed, size))
+
+
+def _metrics(ended: Finetuned) -> dict[str, float]:
+    return {
+        "eval_loss": ended.best_loss,
+        "steps": ended.steps,
+        "best_step": ended.best_step,
+        "tokens": ended.tokens,
+        "tokens_per_second": round(ended.tokens_per_second, 1),
+        "peak_memory_mb": ended.peak_memory_mb,
+    }

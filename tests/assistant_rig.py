@@ -1,0 +1,28 @@
+"""A tiny Llama with random weights as the assistant that serves: no training, a tenth of a second."""
+
+from datetime import UTC, date, datetime
+
+from shared.ports import NewModel
+from shared.steps.promotion import Verdict, record
+
+TEXTS = (
+    "How do I boil an egg? Put it into boiling water for nine minutes, then into cold water.",
+    "What is a roux? Flour and butter, stirred over a low heat until it smells of nuts.",
+    "Recipe: 300 g rice, 2 eggs, one onion. Fry the onion, add the rice, stir in the eggs, season with salt.",
+)
+
+
+def tiny_assistant(platform, folder, *, versions=1, verdicts=("promoted",), positions=2048):
+    """Register ``versions`` tiny models of their own weights, with these verdicts in turn; return the newest."""
+    from shared.steps.bases import Size, build_tiny
+
+    for number in range(versions):
+        size = Size(layers=2, hidden=48, heads=3, vocabulary=400, positions=positions)
+        made = build_tiny(folder / f"tiny-{number}", TEXTS, seed=number, size=size)
+        model = platform.models.save(
+            NewModel("assistant", made, {"loss": 6.0}, {"base": "tiny"}, trained_on=f"2026-10-{number + 1:02d}")
+        )
+        verdict = Verdict(verdicts[min(number, len(verdicts) - 1)], "as the test wants it", {})
+        day = date(2026, 10, number + 1)
+        record(platform, model, verdict, day=day, decided_at=datetime(2026, 10, number + 1, tzinfo=UTC), run_id="")
+    return model

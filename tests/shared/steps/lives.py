@@ -1,0 +1,81 @@
+"""Fine-tunings small enough to be killed twenty times, here or in another process."""
+
+import hashlib
+import json
+import multiprocessing
+import signal
+import time
+
+import torch
+
+from shared.steps import sft
+from shared.steps.bases import Size, build_tiny, open_tokenizer
+from shared.steps.finetune import finetune
+from shared.steps.plans import Plan
+from shared.steps.rendering import example
+
+SUMS = [(a, b) for a in range(6) for b in range(5)]
+TEXTS = [f"what is {a} and {b}? it is {a + b}, as everybody knows." for a, b in SUMS]
+SIZE = Size(2, 48, 3, 400, 256)
+FINGERPRINT = "sums"
+
+# 30 examples less 4 judged on: a step takes 6, so that its epochs end within steps, and within accumulation
+SHORT = {"base": "tiny", "steps": 12, "batch": 3, "accumulation": 2, "max_length": 64, "warmup": 2}
+SHORT |= {"evaluate_every": 3, "checkpoint_every": 2, "learning_rate": 3e-3}
+LORA = SHORT | {"rank": 4, "dropout": 0.1}
+PACKED = LORA | {"packing": True, "max_length": 128}
+FULL = SHORT | {"rank": 0}
+
+
+def examples(tokenizer, sums=SUMS):
+    def turns(a, b):
+        said = f"it is {a + b}" + ", as everybody knows" * (a % 2) + "."
+        return [{"role": "user", "content": f"what is {a} and {b}?"}, {"role": "assistant", "content": said}]
+
+    return [example(tokenizer, turns(a, b)) for a, b in sums]
+
+
+def plan(told):
+    return Plan(**told)
+
+
+def live(folder, told, on_checkpoint=lambda: None):
+    """Fine-tune in ``folder``/run a base in ``folder``/base, and return what came of it."""
+    torch.set_num_threads(1)
+    place = build_tiny(folder.parent / "base", TEXTS, 0, SIZE)
+    tokenizer = open_tokenizer(str(place))
+    rows = examples(tokenizer)
+
+    def build(output):
+        return sft.trainer(Plan(**told), str(place), tokenizer, sft.Examples(rows[4:], rows[:4]), output)
+
+    return finetune(Plan(**told), FINGERPRINT, folder, build, on_checkpoint)
+
+
+def outcome(folder):
+    """Return what must not depend on interruptions: hashes of all weights kept, the trace, the figures."""
+    weights = {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for place in ("best", "checkpoints")
+        for file in (folder / place).rglob("*.safetensors")
+    }
+    figures = json.loads((folder / "finished.json").read_text())
+    free = {"seconds", "peak_memory_mb", "resumed_from"}
+    return weights, (folder / "trace.jsonl").read_text(), {k: v for k, v in figures.items() if k not in free}
+
+
+def killed(folder, told, moment, wait_s=60):
+    """Fine-tune in another process and kill it once ``moment()``; return whether that came before its end."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.shared.steps.lives"])
+    process = context.Process(target=live, args=(folder, told))
+    process.start()
+    give_up = time.monotonic() + wait_s
+    while process.is_alive() and time.monotonic() < give_up:
+        if moment():
+            process.kill()
+            break
+        time.sleep(0.0005)
+    process.join(wait_s)
+    assert process.exitcode in (0, -signal.SIGKILL), f"it died by itself: {process.exitcode}"
+    return process.exitcode != 0

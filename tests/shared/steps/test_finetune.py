@@ -1,0 +1,214 @@
+"""A fine-tuning that was cut off ends as one that was not; figures, patience, and folders that belong to others."""
+
+import json
+import random
+import shutil
+import threading
+
+import pytest
+
+pytest.importorskip("trl")
+
+from shared.errors import BusyError, UsageError
+from shared.steps import checkpoints
+from tests.shared.steps.lives import FINGERPRINT, FULL, LORA, PACKED, killed, live, outcome, plan
+
+KINDS = {"lora, dropout": LORA, "lora, dropout, packing": PACKED, "all weights": FULL}
+
+
+class CutOffError(Exception):
+    """A person pressed Ctrl-C, or the machine went away."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Outcomes of runs that nothing interrupted, by kind."""
+    place = tmp_path_factory.mktemp("whole")
+    return {kind: (live(place / kind, told), outcome(place / kind)) for kind, told in KINDS.items()}
+
+
+def cut_off_at(number):
+    """Return an on_checkpoint that ends the run after so many checkpoints."""
+    left = [number]
+
+    def cut():
+        left[0] -= 1
+        if left[0] == 0:
+            raise CutOffError
+
+    return cut
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_cut_off_after_any_checkpoint_ends_with_the_same_weights_trace_and_figures(tmp_path, whole, kind):
+    for number in (1, 3, 2):  # of the checkpoints of each attempt
+        with pytest.raises(CutOffError):
+            live(tmp_path / "run", KINDS[kind], cut_off_at(number))
+    ended = live(tmp_path / "run", KINDS[kind])
+    assert outcome(tmp_path / "run") == whole[kind][1]
+    assert ended.resumed_from > 0
+
+
+def test_a_run_killed_while_it_writes_a_checkpoint_ends_the_same(tmp_path, whole):
+    run = tmp_path / "run"
+    began = run / "checkpoints" / ".writing" / "checkpoint-6"
+    assert killed(run, PACKED, began.exists)
+    assert not (run / "finished.json").exists()
+    live(run, PACKED)
+    assert outcome(run) == whole["lora, dropout, packing"][1]
+
+
+def truncate_optimizer(place):
+    file = place / "optimizer.pt"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def flip_a_byte(place):
+    file = next(place.glob("*.safetensors"))
+    read = bytearray(file.read_bytes())
+    read[-1] ^= 1
+    file.write_bytes(read)
+
+
+DAMAGES = {
+    "a torn optimizer": (truncate_optimizer, "optimizer.pt changed since it was sealed"),
+    "a missing optimizer": (lambda place: (place / "optimizer.pt").unlink(), "optimizer.pt is missing"),
+    "a flipped byte of the weights": (flip_a_byte, "adapter_model.safetensors changed"),
+    "no manifest": (lambda place: (place / "manifest.json").unlink(), "no readable manifest.json (FileNotFoundError)"),
+    "half a manifest": (lambda place: (place / "manifest.json").write_text('{"step": 1'), "no readable manifest.json"),
+    "a manifest of something else": (lambda place: (place / "manifest.json").write_text("[1]"), "no readable"),
+    "a file more": (lambda place: (place / "pytorch_model.bin").write_bytes(b"?"), "pytorch_model.bin was added"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_skipped_with_a_warning_and_the_run_ends_the_same(tmp_path, whole, caplog, damage):
+    with pytest.raises(CutOffError):
+        live(tmp_path / "run", LORA, cut_off_at(4))
+    newest = max(checkpoints.steps(tmp_path / "run" / "checkpoints"))
+    damaging, said = DAMAGES[damage]
+    damaging(tmp_path / "run" / "checkpoints" / f"checkpoint-{newest}")
+    caplog.clear()
+    ended = live(tmp_path / "run", LORA)
+    assert f"checkpoint checkpoint-{newest} is skipped: " in caplog.text
+    assert said in caplog.text
+    assert ended.resumed_from < newest
+    assert outcome(tmp_path / "run") == whole["lora, dropout"][1]
+
+
+def test_with_every_checkpoint_damaged_the_run_begins_anew_and_ends_the_same(tmp_path, whole):
+    with pytest.raises(CutOffError):
+        live(tmp_path / "run", FULL, cut_off_at(5))
+    for step in checkpoints.steps(tmp_path / "run" / "checkpoints"):
+        truncate_optimizer(tmp_path / "run" / "checkpoints" / f"checkpoint-{step}")
+    assert live(tmp_path / "run", FULL).resumed_from == 0
+    assert outcome(tmp_path / "run") == whole["all weights"][1]
+
+
+def test_a_run_that_ended_is_not_trained_again(tmp_path, whole):
+    told = LORA | {"steps": 2}
+    first = live(tmp_path / "run", told)
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "run").rglob("*") if file.name != ".lock"}
+    assert live(tmp_path / "run", told) == first
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "run").rglob("*") if file.name != ".lock"} == before
+
+
+def test_a_run_cut_off_between_its_last_step_and_its_end_is_ended_without_training(tmp_path, whole):
+    live(tmp_path / "run", FULL)
+    shutil.rmtree(tmp_path / "run" / "best")
+    (tmp_path / "run" / "finished.json").unlink()
+    assert live(tmp_path / "run", FULL).resumed_from == FULL["steps"]
+    assert outcome(tmp_path / "run") == whole["all weights"][1]
+
+
+def test_what_came_of_a_run_says_how_much_better_it_is_than_its_base_and_what_it_took(whole):
+    ended, (_, trace, _) = whole["all weights"]
+    rows = [json.loads(line) for line in trace.splitlines()]
+    losses = {row["step"]: row["eval_loss"] for row in rows if "eval_loss" in row}
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 13))
+    assert [*losses] == [3, 6, 9, 12]
+    assert (ended.best_loss, ended.best_step) == min((loss, step) for step, loss in losses.items())
+    assert ended.best_loss < ended.base_loss
+    assert ended.steps == 12
+    assert ended.tokens > 12 * 6 * 20
+    assert ended.tokens_per_second > 100
+    assert 100 < ended.peak_memory_mb < 10_000
+
+
+def test_a_run_stops_when_patience_ends_keeps_the_best_and_a_resumed_one_does_not_go_on(tmp_path):
+    told = FULL | {"learning_rate": 0.5, "patience": 2, "steps": 40, "checkpoint_every": 50, "evaluate_every": 1}
+    ended = live(tmp_path / "run", told)
+    assert ended.steps == ended.best_step + 2 < 40
+    assert {*checkpoints.steps(tmp_path / "run" / "checkpoints")} >= {ended.steps, ended.best_step}
+    (tmp_path / "run" / "finished.json").unlink()
+    assert live(tmp_path / "run", told).steps == ended.steps
+
+
+def test_a_folder_of_another_plan_is_refused(tmp_path):
+    live(tmp_path / "run", FULL | {"steps": 1})
+    with pytest.raises(UsageError, match="belongs to the run tiny-full-lr3e-03-1-.*: give another folder"):
+        live(tmp_path / "run", FULL | {"steps": 2})
+
+
+def test_a_second_process_does_not_train_in_the_same_folder(tmp_path):
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        inside.set()
+        leave.wait(20)
+
+    first = threading.Thread(target=live, args=(tmp_path / "run", FULL | {"steps": 1}, hold))
+    first.start()
+    assert inside.wait(20)
+    try:
+        with pytest.raises(BusyError, match="another process trains run"):
+            live(tmp_path / "run", FULL | {"steps": 1})
+    finally:
+        leave.set()
+        first.join()
+
+
+def test_the_name_of_a_run_changes_with_everything_that_changes_what_it_learns():
+    told = [LORA, LORA | {"seed": 1}, LORA | {"batch": 2}, LORA | {"dropout": 0.0}, LORA | {"revision": "abc"}]
+    names = {plan(one).name(FINGERPRINT) for one in told} | {plan(LORA).name("other data")}
+    assert len(names) == 6
+    assert plan(LORA).name(FINGERPRINT) == plan(dict(reversed(LORA.items()))).name(FINGERPRINT)
+
+
+def test_a_plan_that_cannot_be_trained_is_refused_with_all_that_is_wrong():
+    with pytest.raises(
+        UsageError, match="steps 0 is below 1; .*learning_rate 2 is not .*; precision 'int8' is none of"
+    ):
+        plan({"steps": 0, "learning_rate": 2, "precision": "int8"})
+
+
+def polls_after(place, count):
+    """Return whether ``place`` was there at more than ``count`` polls, of half a millisecond each."""
+    left = [count]
+
+    def moment():
+        left[0] -= place.exists()
+        return left[0] < 0
+
+    return moment
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lora, dropout, packing", "all weights"])
+def test_ten_random_kills_of_each_kind_change_nothing(tmp_path, whole, kind):
+    """Half of them inside a checkpoint's writing; a run that ends before its next kill is compared and begun anew."""
+    drawn, kills, inside, run = random.Random(0), 0, 0, tmp_path / "0"
+    while kills < 10:
+        if (run / "finished.json").exists():
+            assert outcome(run) == whole[kind][1]
+            run = tmp_path / str(int(run.name) + 1)
+        done = max(checkpoints.steps(run / "checkpoints"), default=0)
+        place = (
+            run / "checkpoints" / (".writing" if kills % 2 else ".") / f"checkpoint-{done + drawn.choice([2, 3, 4])}"
+        )
+        if killed(run, KINDS[kind], polls_after(place, drawn.randrange(30))):
+            kills += 1
+            inside += any((run / "checkpoints" / ".writing").glob("checkpoint-*"))
+    live(run, KINDS[kind])
+    assert outcome(run) == whole[kind][1]
+    assert inside > 0
