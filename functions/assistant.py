@@ -6,7 +6,7 @@ Here:      almanac run assistant prepare; almanac run assistant finetune; … ev
 On Modal:  modal run -m functions.assistant::finetune --base OWNER/NAME; modal deploy -m functions.assistant
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from functions._modal import Service, gpu_image, image
@@ -77,6 +77,95 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
         ).to_dict()
 
 
+@service.worker(training)
+def trial(part: dict[str, Any]) -> dict[str, Any]:
+    """Train one trial of a search up to its next rung, from wherever it was; return its losses."""
+    from shared.systems.assistant import trials
+
+    return trials.attempt(part, *_folders())
+
+
+@service.stage(preparing)
+def search(  # noqa: PLR0913 - what is compared are six facts
+    bases: str = "",
+    ranks: str = "8,16,32,64",
+    learning_rates: str = "1e-4,2e-4,5e-4",
+    lowest: int = 100,
+    rungs: int = 3,
+    seeds: int = 1,
+    day: str = "",
+) -> dict[str, Any]:
+    """Compare --bases, LoRA --ranks and --learning_rates; recommend the cheapest setting that is not surely worse.
+
+    The base is the version that serves, unless named: several, joined by commas, as finetune takes them. All trials
+    get --lowest steps, the best third of them three times as many, and so on for --rungs. On Modal trials run beside
+    each other. With several --seeds those at the top are trained once more with each.
+    """
+    from shared.runs import run_stage
+    from shared.steps.asha import Ladder
+    from shared.systems.assistant import searching
+
+    numbers, ladder = (_numbers(ranks, int), _numbers(learning_rates, float)), Ladder(lowest=lowest, rungs=rungs)
+    folders, commit = _folders()
+
+    def each(parts: Iterable[Any]) -> Iterator[Any]:
+        commit()  # the workers read what the search wrote
+        return service.each("trial", parts)
+
+    with service.opened() as platform:
+        plan = searching.Search(searching.bases(platform, bases), *numbers, ladder, seeds)
+        return run_stage(
+            platform,
+            "assistant.search",
+            lambda run: searching.search(platform, run, plan, folders, each),
+            day=day or "today",
+        ).to_dict()
+
+
+@service.stage(judging)
+def evaluate(name: str = "", full: bool = False, day: str = "") -> dict[str, Any]:
+    """Judge a fine-tuning (the newest that ended, or --name) beside its base and the champion, on held-out questions.
+
+    In the demo world on few of them, unless --full.
+    """
+    from shared.runs import run_stage
+    from shared.systems.assistant import evaluation
+
+    folders, commit = _folders()
+    with service.opened() as platform:
+        effort = evaluation.QUICK if platform.world == "demo" and not full else evaluation.Effort()
+        report = run_stage(
+            platform,
+            "assistant.evaluate",
+            lambda run: evaluation.evaluate(platform, run, name, folders, effort),
+            day=day or "today",
+        )
+        commit()
+        return report.to_dict()
+
+
+@service.stage(judging)
+def export(name: str = "", llama_cpp: str = "", day: str = "") -> dict[str, Any]:
+    """Merge what was evaluated (the newest, or --name), prove it equal, register it, and let it serve if it may.
+
+    --llama_cpp: a checkout of llama.cpp, to write GGUF too.
+    """
+    from shared.runs import run_stage
+    from shared.systems.assistant import exporting
+    from shared.systems.assistant.tables import MODELS, SHOWN
+
+    folders, commit = _folders()
+    with service.opened() as platform:
+        report = run_stage(
+            platform,
+            "assistant.export",
+            lambda run: exporting.export(platform, run, name, folders, llama_cpp),
+            day=day or "today",
+        )
+        commit()
+        return service.published(platform, report, (SHOWN, MODELS, dict))
+
+
 @service.served(answering)
 def serve() -> Iterator[Any]:
     """Answer over HTTP as OpenAI's API does, with the version that serves; many questions in one batch."""
@@ -111,3 +200,13 @@ def _folders() -> Any:  # noqa: ANN401 - training.Folders, which is not to be im
 
     runs, commit = service.lasting("runs")
     return Folders(runs, service.lasting("cache")[0]), commit
+
+
+def _numbers(told: str, kind: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Return the numbers that an option names, joined by commas."""
+    from shared.errors import UsageError
+
+    try:
+        return tuple(kind(one) for one in told.split(","))
+    except ValueError as cause:
+        raise UsageError(f"{told!r} is no list of numbers joined by commas, such as 8,16") from cause

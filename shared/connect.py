@@ -13,7 +13,7 @@ ALMANAC_TRACKER   rows (default), or an MLflow address such as mlflow:sqlite:///
 ALMANAC_FAULTS    what the demo world shall fail at, such as raw.githubusercontent.com=timeout:2
 ALMANAC_RECORD    folder into which the live world's answers are written, for replay:DIR
 AQICN_TOKEN       token of the AQICN feed (aqicn.org/data-platform/token); without one CAMS stands in for stations
-ALMANAC_ASSISTANT_URL  an endpoint that answers for the assistant's pages, as `almanac deploy modal` prints it, and
+ALMANAC_ASSISTANT_URL  an endpoint that answers for the assistant's pages: that of `serve` on Modal or localhost, with
                   ALMANAC_ENDPOINT_TOKEN, which lets in; without an address the pages answer on their own machine
 ALMANAC_NOTIFY    whom to alert, as Apprise addresses; without one nobody is told
 ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal/ inside Modal)

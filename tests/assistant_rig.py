@@ -18,7 +18,7 @@ def tiny_assistant(platform, folder, *, versions=1, verdicts=("promoted",), posi
 
     for number in range(versions):
         size = Size(layers=2, hidden=48, heads=3, vocabulary=400, positions=positions)
-        made = build_tiny(folder / f"tiny-{number}", TEXTS, seed=number, size=size)
+        made = lively(build_tiny(folder / f"tiny-{number}", TEXTS, seed=number, size=size))
         model = platform.models.save(
             NewModel("assistant", made, {"loss": 6.0}, {"base": "tiny"}, trained_on=f"2026-10-{number + 1:02d}")
         )
@@ -26,3 +26,13 @@ def tiny_assistant(platform, folder, *, versions=1, verdicts=("promoted",), posi
         day = date(2026, 10, number + 1)
         record(platform, model, verdict, day=day, decided_at=datetime(2026, 10, number + 1, tzinfo=UTC), run_id="")
     return model
+
+
+def lively(folder):
+    """Make the weights larger, so that each question has an answer of its own; as they begin, all have the same."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    larger = {name: weight * (12 if weight.dim() > 1 else 1) for name, weight in weights.items()}
+    save_file(larger, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder

@@ -98,7 +98,7 @@ async def _collected(request: Request, sent: Sent, piece: str | None) -> str:
     while piece is not None:
         text.append(piece)
         if await request.is_disconnected():
-            sent.gone.set()
+            sent.leave()
             raise ClientDisconnect
         piece = await sent.next_piece()
     return "".join(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -31,17 +32,23 @@ class Sent:
 
     def __init__(self, reply: Reply, gone: Event, name: str, threads: CapacityLimiter) -> None:
         """Take an answer that ends once ``gone``; its pieces are waited for in ``threads``."""
-        self.told, self.gone = reply.told, gone
+        self.told, self._gone = reply.told, gone
         self._reply, self._threads, self._name = reply, threads, name
         self._id, self._made = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
 
     async def next_piece(self) -> str | None:
         """Return the next piece, "" as a sign of life, None at the end."""
         try:
-            return await run_sync(next, self._reply, None, limiter=self._threads, abandon_on_cancel=True)
+            return await run_sync(self._next, limiter=self._threads, abandon_on_cancel=True)
         except BaseException:
-            self.gone.set()
+            self.leave()
             raise
+
+    def leave(self) -> None:
+        """End the answer."""
+        self._gone.set()
+        with suppress(ValueError):  # a piece is waited for at this moment: ``_next`` ends it
+            self._reply.close()
 
     async def events(self, piece: str | None) -> AsyncIterator[bytes]:
         """Yield server-sent events, the first of them about ``piece``; an error in the middle is an event too."""
@@ -55,12 +62,18 @@ class Sent:
         except Exception as failure:  # noqa: BLE001 - of any kind: the answer's head was sent long ago
             yield _event({"error": {"message": str(failure) if isinstance(failure, AlmanacError) else FAILED}})
         finally:
-            self.gone.set()
+            self.leave()
 
     def whole(self, text: str) -> dict[str, Any]:
         """Return the answer as one object."""
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self._reason()}
         return self._object("chat.completion", choice) | self._usage()
+
+    def _next(self) -> str | None:
+        piece = next(self._reply, None)
+        if self._gone.is_set():
+            self._reply.close()
+        return piece
 
     def _object(self, kind: str, choice: dict[str, Any]) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._made, "model": self._name, "choices": [choice]}

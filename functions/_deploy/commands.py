@@ -53,7 +53,7 @@ def deploy(  # noqa: PLR0913 - options of one command
     from functions._deploy.timetable_check import check
 
     there, chosen_systems = deployment(env), _systems(only)
-    check(timetable(), {name: service(name).stages for name in systems()})
+    check(timetable(), {name: service(name).tables for name in systems()})
     costs = _costs(chosen_systems)  # measured in this shell's own store, so before we act for the deployment
     with acting_for(there):
         chosen = targets(there, where, one=one)

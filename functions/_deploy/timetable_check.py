@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CRONS = 5  # of Modal's free plan
 RANGES = {"cpu": (0.1, 64), "memory_gib": (0.1, 336), "hours": (1 / 3600, 24), "retries": (0, 10)}
+RANGES |= {"idle_s": (2, 1200), "containers": (1, 100), "at_once": (1, 1000)}
 OTHERS = {"cron", "timezone", "gpu", "secrets", "workers", "single_use", "volumes", "auth"}
 
 

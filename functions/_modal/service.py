@@ -119,7 +119,7 @@ class Service:
             options = self._options(image, settings, stored)
             self.stages[serve.__name__] = serving.here(serve)
             made = self.app.cls(**options, **serving.limits(settings))(serving.on_modal(serve, settings))
-            self._on_modal[serve.__name__] = made
+            self._on_modal[serve.__name__] = made().answer
             return made
 
         return decorate
@@ -133,6 +133,11 @@ class Service:
             return map(self._workers[worker], (part for part in parts if part is not None))
         answers: Iterator[Any] = self._on_modal[worker].map(_fed(parts), order_outputs=False)
         return answers
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Whom modal.toml may hold a table of: the stages, and workers."""
+        return (*self.stages, *self._workers)
 
     @contextmanager
     def opened(self, prepared_for: str | None = None) -> Iterator[Platform]:

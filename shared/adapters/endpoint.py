@@ -9,6 +9,7 @@ piece is tried again; afterwards it would be another answer.
 from __future__ import annotations
 
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -45,7 +46,8 @@ class Endpoint:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         limits = httpx.Timeout(PIECE_S, connect=CONNECT_S)
         self._client = httpx.Client(base_url=at, headers=headers, timeout=limits, transport=transport)
-        self._host, self._model, self._seen = at.host, "", -AWAKE_S
+        weakref.finalize(self, self._client.close)
+        self._host, self._token, self._model, self._seen = at.host, token, "", -AWAKE_S
 
     @property
     def name(self) -> str:
@@ -89,7 +91,7 @@ class Endpoint:
     def _tried(self, body: dict[str, Any], told: Replying, stopped: Callable[[], bool]) -> Iterator[str]:
         yield from self._woken(told, stopped)
         began = time.monotonic()
-        for piece in self._asked(body, told, stopped):
+        for piece in () if stopped() else self._asked(body, told, stopped):
             yield piece
             if time.monotonic() - began > WHOLE_S:
                 raise WebError(f"{self._host} took more than {WHOLE_S:.0f} s; ask for a shorter answer")
@@ -154,11 +156,12 @@ class Endpoint:
         if status in (401, 403):
             raise WebError(f"{self._host} does not let us in; ALMANAC_ENDPOINT_TOKEN is missing, or not its token")
         if status == 404:
-            raise WebError(f"{self._host} has no assistant; ALMANAC_ASSISTANT_URL is what `modal deploy` printed")
+            raise WebError(f"{self._host} has no assistant; ALMANAC_ASSISTANT_URL must be the address of `serve`")
+        told = sentence(answer).replace(self._token or "\0", "…")  # were it to echo what it was sent
         if status in (413, 415, 422):
-            raise UsageError(sentence(answer) or f"{self._host} does not take this question ({status})")
+            raise UsageError(told or f"{self._host} does not take this question ({status})")
         if status == 429:
-            raise BusyError(sentence(answer) or f"{self._host} is asked too much; ask again in a minute")
+            raise BusyError(told or f"{self._host} is asked too much; ask again in a minute")
         if status >= 500:
             raise _PassingError(f"failed with {status}")
         raise WebError(f"{self._host} answered with {status}, which no assistant does; look at ALMANAC_ASSISTANT_URL")

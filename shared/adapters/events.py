@@ -71,8 +71,11 @@ def read(line: str, told: Replying) -> str:
 
 
 def sentence(answer: httpx.Response) -> str:
-    """Return what the endpoint says is wrong, "" where it says nothing."""
-    return _message(parsed(answer.text))
+    """Return what the endpoint says is wrong, "" where it says nothing in our words."""
+    try:
+        return _message(parsed(answer.text))
+    except WebError:
+        return ""
 
 
 def _keep(told: Replying, event: dict[str, Any], ended: object, is_text: bool) -> None:

@@ -56,8 +56,11 @@ class CompareTab:
         heard_by = [self._trouble, self._box, *self._sides, self._said, self._votes, self._round]
         same = [gr.skip()] * (len(heard_by) - 1)
         asking = {"preprocess": False, "concurrency_limit": AT_ONCE, "concurrency_id": "answers", **QUIET}
-        started = self._box.submit(streamed(self._compare, same), [self._box, *settings], heard_by, **asking)
-        started.then(lambda: WAITING, None, self._box, **QUIET)
+        started = self._box.submit(
+            streamed(self._compare, same, daily=False), [self._box, *settings], heard_by, **asking
+        )
+        # Only now, as the stream's last values are sent once more when it ends, over what a quick vote has shown.
+        started.then(votable, self._round, [self._box, self._votes], **QUIET)
         stopped = self._box.stop(None, None, None, cancels=[started], **QUIET)
         stopped.then(lambda: [WAITING, "Stopped."], None, [self._box, self._said], **QUIET)
         voted = [self._trouble, self._said, self._votes, self.tally, self._round]
@@ -65,7 +68,7 @@ class CompareTab:
             button.click(shown(self._vote, [gr.skip()] * 4), [button, self._round], voted, **QUIET)
 
     def _compare(self, request: gr.Request, question: object, *settings: object) -> Iterator[list[Any]]:
-        """Yield both answers so far; the votes appear once both are whole."""
+        """Yield both answers so far; a Round once both are whole."""
         self._visitors.admit(request)
         names = secrets.SystemRandom().sample(chat_models.rivals(), 2)
         how = How(None, *settings)
@@ -80,7 +83,7 @@ class CompareTab:
         if not all(texts):
             raise UsageError("one of the two had nothing to say: ask something else")
         of = Round(messages, texts, (chats[0].name, chats[1].name))
-        yield [gr.skip(), gr.skip(), gr.skip(), "", gr.update(visible=True), of]
+        yield [gr.skip(), gr.skip(), gr.skip(), "", HIDDEN, of]
 
     def _vote(self, request: gr.Request, vote: str, of: Round | None) -> list[Any]:
         """Return which model was which, and how the votes stand."""
@@ -88,6 +91,11 @@ class CompareTab:
             raise UsageError("that vote came too late or twice: ask both again")
         kept = chat_events.kept(of.opinion(vote, self._visitors.admit(request)))
         return [of.named(kept), HIDDEN, tally(open_platform()), None]
+
+
+def votable(of: Round | None) -> list[Any]:
+    """Return the box for the next question, and the votes where there is something to vote on."""
+    return [WAITING, gr.update(visible=of is not None)]
 
 
 def _answer(text: str) -> list[dict[str, str]]:

@@ -66,24 +66,24 @@ def reply(history: Turns, question: object, how: How) -> Iterator[list[Any]]:
     """Yield what the page shows while a question is answered; one before it without an answer is taken back."""
     history = answered_only(history)
     messages, sampling = asked(how.system, history, question), how.sampling
-    said_so_far = [*history, {"role": "user", "content": messages[-1]["content"]}]
-    yield [ASKING, as_shown(said_so_far), chat_models.opening(how.model), HIDDEN]
+    before = as_shown([*history, {"role": "user", "content": messages[-1]["content"]}])
+    yield [ASKING, before, chat_models.opening(how.model), HIDDEN]
     chat = chat_models.opened(how.model)
     for said in heard(chat.stream(messages, sampling)):
-        yield [gr.skip(), as_shown([*said_so_far, *_answer(said, chat)]), *_told(said, chat)]
+        yield [gr.skip(), [*before, *as_shown(_answer(said, chat))], *_told(said, chat)]
 
 
 def more(history: Turns, how: How) -> Iterator[list[Any]]:
     """Yield what the page shows while the last answer is taken further."""
     if not history or history[-1]["role"] != "assistant":
         raise UsageError("there is no answer to go on with")
-    *before, last = history
+    before, last = as_shown(history[:-1]), history[-1]
     messages, sampling = asked(how.system, history, GO_ON), how.sampling
     yield [gr.update(submit_btn=False, stop_btn=True), as_shown(history), chat_models.opening(how.model), HIDDEN]
     chat = chat_models.opened(how.model)
     for said in heard(chat.stream(messages, sampling)):
         longer = {**last, "content": last["content"] + said.text}
-        yield [gr.skip(), as_shown([*before, longer]), *_told(said, chat)]
+        yield [gr.skip(), [*before, *as_shown([longer])], *_told(said, chat)]
 
 
 def answered_only(history: Turns) -> Turns:

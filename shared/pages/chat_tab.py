@@ -46,6 +46,11 @@ def settings() -> list[Any]:
     return [system, temperature, min_p, most]
 
 
+def browser_state() -> gr.BrowserState:
+    """Return what stands for the conversations that the browser keeps."""
+    return gr.BrowserState({}, storage_key=KEPT, secret=KEPT)
+
+
 def talk(label: str, **changed: Any) -> gr.Chatbot:
     """Return a place for a conversation: its text is shown as Markdown, and nothing in it is run or fetched."""
     safe = {"sanitize_html": True, "allow_tags": False, "latex_delimiters": [], "buttons": ["copy", "copy_all"]}
@@ -53,12 +58,11 @@ def talk(label: str, **changed: Any) -> gr.Chatbot:
 
 
 class ChatTab:
-    """The components of the chat; ``filled`` are those that a page fills when it is opened, from ``kept``."""
+    """The components of the chat, and what each of their events does."""
 
-    def __init__(self, visitors: Visitors, model: gr.Dropdown) -> None:
-        """Build it inside the Blocks that are being built."""
-        self._visitors = visitors
-        self.kept = gr.BrowserState({}, storage_key=KEPT, secret=KEPT)
+    def __init__(self, visitors: Visitors, model: gr.Dropdown, kept: gr.BrowserState) -> None:
+        """Build it inside the Blocks that are being built; nothing hides ``kept``, or it is not read."""
+        self._visitors, self._kept = visitors, kept
         self._trouble = gr.HTML(visible=False)
         self._talk = talk("Conversation", editable="user", examples=[{"text": one} for one in EXAMPLES])
         self._status = gr.HTML()
@@ -78,7 +82,7 @@ class ChatTab:
         self._earlier = gr.Dropdown([], label="Earlier conversations, kept in your browser alone", visible=False)
         self._links = gr.HTML()
         self.settings = settings()
-        self.filled = [self._talk, self._earlier, self._links]
+        self._shown = [self._talk, self._earlier, self._links]
         self._connect([model, *self.settings])
 
     def _connect(self, how: list[Any]) -> None:
@@ -86,7 +90,7 @@ class ChatTab:
         asking = {"outputs": answers, "preprocess": False, "concurrency_limit": AT_ONCE, **QUIET}
         same = [gr.skip()] * (len(answers) - 1)
         started = [
-            event(streamed(answer, same), [*given, self._talk, *how], concurrency_id="answers", **asking)
+            event(streamed(answer, same, daily=False), [*given, self._talk, *how], concurrency_id="answers", **asking)
             for event, answer, given in (
                 (self._box.submit, self._ask, [self._box]),
                 (self._talk.example_select, self._example, []),
@@ -95,8 +99,8 @@ class ChatTab:
                 (self._more.click, self._go_on, []),
             )
         ]
-        keeping = {"fn": settle, "inputs": [self._talk, self.kept], "preprocess": False, **QUIET}
-        keeping["outputs"] = [self._box, self.kept, self._earlier, self._links]
+        keeping = {"fn": settle, "inputs": [self._talk, self._kept], "preprocess": False, **QUIET}
+        keeping["outputs"] = [self._box, self._kept, self._earlier, self._links]
         for one in started:
             one.then(**keeping)
         self._box.stop(None, None, None, cancels=started, **QUIET).then(**keeping)
@@ -106,17 +110,19 @@ class ChatTab:
             shown(self._thumb, same[:1]), [self._talk], [self._trouble, self._status], preprocess=False, **QUIET
         )
         self._turn_pages(started)
+        # It changes when it is read, too, whenever that is.
+        self._kept.change(restore, [self._talk, self._kept], self._shown, preprocess=False, **QUIET)
 
     def _turn_pages(self, started: list[Any]) -> None:
         """Let conversations be begun, forgotten and opened again; an answer that is still coming is stopped first."""
-        outputs = [self.kept, *self.filled, self._status, self._more, self._box]
+        outputs = [self._kept, *self._shown, self._status, self._more, self._box]
         for events, turn, given in (
             ([self._begin.click], begun, []),
             ([self._forget.click, self._talk.clear], forgotten, []),
             ([self._earlier.input], opened, [self._earlier]),
         ):
             stopped = gr.on(events, None, None, None, cancels=started, **QUIET)
-            stopped.then(turn, [*given, self.kept], outputs, preprocess=False, **QUIET)
+            stopped.then(turn, [*given, self._talk, self._kept], outputs, preprocess=False, **QUIET)
 
     def _ask(self, request: gr.Request, question: object, held: object, *how: object) -> Iterator[list[Any]]:
         self._visitors.admit(request)
@@ -146,6 +152,11 @@ class ChatTab:
         return [Markup('<p class="al-muted" role="status">{}</p>').format(said)]
 
 
+def restore(held: object, browser: object) -> list[Any]:
+    """Return the conversation that was left, where none is being shown; the earlier ones, and links that save it."""
+    return [gr.skip()] * 3 if held else showing(talks_of(browser))
+
+
 def undo(event: gr.UndoData, held: object) -> list[Any]:
     """Return the conversation without a question and what came after it, and the question back in the box."""
     before, question = question_at(turns(held), event.index)
@@ -154,23 +165,27 @@ def undo(event: gr.UndoData, held: object) -> list[Any]:
 
 def settle(held: object, browser: object) -> list[Any]:
     """Return the box for the next question, and what the browser is to keep."""
-    talks = talks_of(browser).saved(turns(held), secrets.token_hex(4))
+    talks = _saved(held, browser)
     return [WAITING, talks.to_browser(), *showing(talks)[1:]]
 
 
-def opened(name: object, browser: object) -> list[Any]:
-    """Return an earlier conversation."""
-    return _turned(talks_of(browser).opened(name))
+def opened(name: object, held: object, browser: object) -> list[Any]:
+    """Return an earlier conversation; the one that was shown is kept."""
+    return _turned(_saved(held, browser).opened(name))
 
 
-def begun(browser: object) -> list[Any]:
-    """Return a new conversation."""
-    return _turned(talks_of(browser).opened(""))
+def begun(held: object, browser: object) -> list[Any]:
+    """Return a new conversation; the one that was shown is kept."""
+    return _turned(_saved(held, browser).opened(""))
 
 
-def forgotten(browser: object) -> list[Any]:
+def forgotten(_: object, browser: object) -> list[Any]:
     """Return a new conversation, and the one that was shown is gone."""
     return _turned(talks_of(browser).forgotten())
+
+
+def _saved(held: object, browser: object) -> Talks:
+    return talks_of(browser).saved(turns(held), secrets.token_hex(4))
 
 
 def _turned(talks: Talks) -> list[Any]:

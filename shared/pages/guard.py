@@ -24,21 +24,26 @@ SORRY = "Something went wrong here, and it is noted in the log. Please try again
 log = logging.getLogger("almanac.pages")
 
 
-def shown(fill: Callable[..., Sequence[Any]], otherwise: Sequence[Any]) -> Callable[..., list[Any]]:
-    """Return ``fill`` with a notice, hidden when all is well, before what it gives; ``otherwise`` when it fails."""
+def shown(
+    fill: Callable[..., Sequence[Any]], otherwise: Sequence[Any], *, daily: bool = True
+) -> Callable[..., list[Any]]:
+    """Return ``fill`` with a notice, hidden when all is well, before what it gives; ``otherwise`` when it fails.
+
+    Of what is not there yet the notice names the command of a day, which makes it where the system is a ``daily`` one.
+    """
 
     @wraps(fill)
     def safely(*given: Any) -> list[Any]:
         try:
             return [shown_if(Markup("")), *fill(*given)]
         except Exception as failure:  # noqa: BLE001 - said on the page, and logged where it is none of ours
-            return [shown_if(said_of(failure, fill.__name__)), *otherwise]
+            return [shown_if(said_of(failure, fill.__name__, daily=daily)), *otherwise]
 
     return safely
 
 
 def streamed(
-    fill: Callable[..., Iterator[Sequence[Any]]], otherwise: Sequence[Any]
+    fill: Callable[..., Iterator[Sequence[Any]]], otherwise: Sequence[Any], *, daily: bool = True
 ) -> Callable[..., Iterator[list[Any]]]:
     """Return ``shown`` for a ``fill`` that gives its pieces one after the other; a failure comes after them."""
 
@@ -48,15 +53,15 @@ def streamed(
             for pieces in fill(*given):
                 yield [shown_if(Markup("")), *pieces]
         except Exception as failure:  # noqa: BLE001 - as in ``shown``
-            yield [shown_if(said_of(failure, fill.__name__)), *otherwise]
+            yield [shown_if(said_of(failure, fill.__name__, daily=daily)), *otherwise]
 
     return safely
 
 
-def said_of(failure: Exception, where: str) -> Markup:
+def said_of(failure: Exception, where: str, *, daily: bool = True) -> Markup:
     """Return a failure as a notice: our own sentence, or SORRY with the traceback in the log."""
     if isinstance(failure, NotYetError):
-        return empty_state(str(failure))
+        return empty_state(str(failure)) if daily else notice(str(failure), "empty")
     if isinstance(failure, AlmanacError):
         return notice(str(failure))
     log.error("the page could not be filled by %s", where, exc_info=failure)

@@ -55,6 +55,10 @@ CSS = """
 .al-petal { fill-opacity: 0.95; stroke: currentColor; stroke-width: 0.6; }
 .al-scale path { stroke: currentColor; stroke-width: 2; }
 .al-scale text { fill: currentColor; font-size: 12px; }
+.al-card h3 { font-size: var(--text-md); font-weight: 600; margin: 10px 0 2px; color: var(--body-text-color); }
+.al-card ul, .al-card ol { margin: 0; padding-left: 1.4rem; color: var(--body-text-color); overflow-wrap: anywhere; }
+.al-card ul { list-style: disc; }
+.al-card ol { list-style: decimal; }
 .dark .al-banner { background: #3d3108; color: #ffe8a3; }
 .dark .al-warning { background: #3d3108; color: #ffe8a3; }
 .dark .al-problem { background: #451a1a; color: #ffc9c9; }
@@ -68,7 +72,7 @@ CSS = """
 # What visitors and models write is shown as Markdown: whatever gets into it, browsers fetch nothing from another host,
 # so that an image's address carries nobody's words away.
 HEAD = """<meta http-equiv="Content-Security-Policy" content="img-src 'self' data: blob:; media-src 'self' data: blob:;
- frame-src 'self'; object-src 'none'; base-uri 'self'">"""
+ frame-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'">"""
 
 
 def theme() -> gr.themes.Base:

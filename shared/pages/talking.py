@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from shared.errors import UsageError
+from shared.pages.inert import inert, original
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ def _hidden(letter: str) -> bool:
 
 
 def turns(shown: object) -> list[dict[str, str]]:
-    """Return what Gradio's Chatbot holds as messages of user and assistant; anything but text is refused.
+    """Return what Gradio's Chatbot holds as messages of user and assistant, as they were before ``inert``.
 
     Raises:
         UsageError: it is no conversation, or too long a one.
@@ -80,7 +81,7 @@ def _turn(one: object) -> dict[str, str]:
     written = [text for text in texts if isinstance(text, str)]
     if role not in ("user", "assistant") or len(written) < len(texts):
         raise UsageError("a message is text of user or assistant")
-    return {"role": str(role), "content": "\n".join(written), **_by(one)}
+    return {"role": str(role), "content": original("\n".join(written)), **_by(one)}
 
 
 def _by(one: object) -> dict[str, str]:
@@ -96,7 +97,7 @@ def as_shown(history: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     return [
         {
             "role": one["role"],
-            "content": [{"type": "text", "text": one["content"]}],  # plain text would lose its indentation
+            "content": [{"type": "text", "text": inert(one["content"])}],  # as plain text it would lose indentation
             **({"metadata": {"id": one["by"]}} if "by" in one else {}),
         }
         for one in history

@@ -98,8 +98,8 @@ class Job:
         self.told.tokens += 1
         if one in self._ends:
             self.end("stop")
-        elif piece := self._text.add(one):
-            self._pieces.put(piece)
+        else:
+            self._pieces.put(self._text.add(one))
         if self.told.tokens >= self.most:
             self.end("length")
         return one
@@ -133,8 +133,9 @@ class Job:
         return piece
 
     def leave(self) -> None:
-        """Say that its reader is gone."""
+        """Say that its reader is gone, which ends it."""
         self._gone.set()
+        self.end("stopped")
 
 
 def fitted(tokenizer: Any, messages: Sequence[Message], room: int) -> tuple[list[int], int]:  # noqa: ANN401 - transformers'

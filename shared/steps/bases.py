@@ -9,13 +9,13 @@ meta-llama/Llama-3.2-1B-Instruct    a repository on the Hub, at a revision
 from __future__ import annotations
 
 import shutil
+import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import datasets
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -92,8 +92,8 @@ def build_tiny(folder: Path, texts: Iterable[str], seed: int = 0, size: Size | N
     shutil.rmtree(beside, ignore_errors=True)
     tokenizer = _tokenizer(texts, size)
     tokenizer.save_pretrained(beside)
-    torch.manual_seed(seed)
-    with without_bars():
+    with without_bars(), torch.random.fork_rng():
+        torch.manual_seed(seed)
         LlamaForCausalLM(_config(tokenizer, size)).save_pretrained(beside)
     beside.rename(folder)
     return folder
@@ -116,9 +116,11 @@ def without_bars() -> Iterator[None]:
 
     And the one warning that PEFT causes in transformers, and nobody but its authors can do something about.
     """
-    shown, rows_shown = logging.is_progress_bar_enabled(), datasets.is_progress_bar_enabled()
+    datasets: Any = sys.modules.get("datasets")  # only where it is in use: what answers needs none
+    shown, rows_shown = logging.is_progress_bar_enabled(), bool(datasets and datasets.is_progress_bar_enabled())
     logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    if rows_shown:
+        datasets.disable_progress_bars()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)

@@ -150,9 +150,12 @@ class OwnDraws(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """Return scores [rows, vocabulary] that leave one token a row."""
-        drawn = [[self._drawn(job, row)] for job, row in zip(self._rows, scores, strict=False)]
-        ids = torch.tensor(drawn, device=scores.device)
-        return torch.full_like(scores, -torch.inf).scatter_(1, ids, 0.0)
+        only = torch.zeros_like(scores)  # rows after ours are padding, of which something must be drawn too
+        for row, job in enumerate(self._rows):
+            one = self._drawn(job, scores[row])
+            only[row] = -torch.inf
+            only[row, one] = 0.0
+        return only
 
     def _drawn(self, job: Job | None, scores: torch.Tensor) -> int:
         """Return the job's next id; for one that is gone or fails, the id that takes it out of the batch."""

@@ -51,7 +51,7 @@ def order(lengths: Sequence[int], batch: int, batches: int, seed: int) -> np.nda
     """Return the place of each example to learn, ``batch * batches`` of them: epoch after epoch, each shuffled anew.
 
     >>> order([5, 9, 5, 9], batch=2, batches=2, seed=0).reshape(2, 2).tolist()
-    [[0, 2], [1, 3]]
+    [[1, 3], [2, 0]]
     """
     rng, wanted, sizes = np.random.default_rng(seed), batch * batches, np.asarray(lengths)
     epochs = -(-wanted // len(sizes))

@@ -16,7 +16,7 @@ import re
 import unicodedata
 from itertools import chain
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pandas as pd
 
@@ -107,7 +107,7 @@ def files_of(source: str, word: re.Pattern[str]) -> list[str]:
     Raises:
         SourceError: a folder leaves open which of its files are meant.
     """
-    return [place for part in parts_of(source) for place in (_in_folder(part, word) if _is_folder(part) else [part])]
+    return [place for part in parts_of(source) for place in (_in_folder(part, word) if is_folder(part) else [part])]
 
 
 def parts_of(source: str) -> list[str]:
@@ -150,6 +150,37 @@ def prefix_of(*sources: str) -> str:
     return f"{name}-{hashlib.sha256(','.join(places).encode()).hexdigest()[:4]}"
 
 
+def opened(source: str) -> IO[bytes]:
+    """Return the file at a path, to be read.
+
+    Raises:
+        SourceError: there is none, or it must not be read.
+    """
+    path = Path(source)
+    try:
+        if path.is_dir():
+            raise SourceError(f"{name_of(source)} is a folder: name one file in it")
+        if not path.is_file():
+            raise SourceError(f"there is no file {name_of(source)}: check the path")
+        return path.open("rb")
+    except SourceError:
+        raise
+    except (OSError, ValueError) as cause:  # ValueError: no path holds a zero byte
+        raise SourceError(f"{name_of(source)} cannot be opened: check its name and rights") from cause
+
+
+def is_folder(place: str) -> bool:
+    """Return whether a place is a folder on this machine.
+
+    >>> is_folder("."), is_folder("https://example.org/")
+    (True, False)
+    """
+    try:
+        return Path(place).is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _squeezed(name: str) -> str:
     return plain_name(name).replace("_", "")
 
@@ -157,7 +188,11 @@ def _squeezed(name: str) -> str:
 def _bytes(source: str, web: Web, limit_mb: float) -> bytes:
     scheme, remote, _ = source.partition("://")
     if not remote:
-        raw = _load(source, int(limit_mb * 1e6) + 1)
+        try:
+            with opened(source) as file:
+                raw = file.read(int(limit_mb * 1e6) + 1)
+        except OSError as cause:
+            raise SourceError(f"{name_of(source)} cannot be read: check the disk it lies on") from cause
     elif scheme.lower() in ("http", "https"):
         raw = web.get(source).body
     else:
@@ -165,21 +200,6 @@ def _bytes(source: str, web: Web, limit_mb: float) -> bytes:
     if len(raw) > limit_mb * 1e6:
         raise SourceError(f"{name_of(source)} is larger than {limit_mb:g} MB: give a smaller part of it")
     return raw
-
-
-def _load(source: str, most: int) -> bytes:
-    path = Path(source)
-    try:
-        if path.is_dir():
-            raise SourceError(f"{name_of(source)} is a folder: name one file in it")
-        if not path.is_file():
-            raise SourceError(f"there is no file {name_of(source)}: check the path")
-        with path.open("rb") as file:
-            return file.read(most)
-    except SourceError:
-        raise
-    except (OSError, ValueError) as cause:  # ValueError: no path holds a zero byte
-        raise SourceError(f"{name_of(source)} cannot be opened: check its name and rights") from cause
 
 
 def _encoding(raw: bytes, source: str) -> str:
@@ -265,13 +285,6 @@ def _in_folder(folder: str, word: re.Pattern[str]) -> list[str]:
         listed = ", ".join(path.name for path in files[:LISTED])
         raise SourceError(f"{name_of(folder)} holds {listed}: name the files that you mean, joined by commas")
     return named or [str(files[0])]
-
-
-def _is_folder(place: str) -> bool:
-    try:
-        return Path(place).is_dir()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
 
 
 def _exists(place: str) -> bool:

@@ -61,6 +61,7 @@ def finetune(
         begun = checkpoints.newest_complete(kept, name)
         if not _over(plan, begun):
             keeper = _Keeper(plan, name, folder, on_checkpoint)
+            set_seed(plan.seed)  # an adapter begins at random; TRL seeds it from 1.16 on
             with without_bars():
                 _train(plan, keeper, build(checkpoints.writing(kept)), begun)
         ended = finish(name, folder, begun)

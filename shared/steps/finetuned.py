@@ -12,6 +12,7 @@ finished.json    last: with it the run has ended
 from __future__ import annotations
 
 import json
+import math
 import platform
 import resource
 import shutil
@@ -104,7 +105,7 @@ def finish(name: str, folder: Path, begun: Path | None) -> Finetuned:
         name=name,
         steps=facts["step"],
         best_step=best,
-        best_loss=losses[best],
+        best_loss=losses.get(best, math.nan),  # of a run stopped from outside before its first evaluation
         base_loss=json.loads((folder / "baseline.json").read_text())["loss"],
         seconds=round(facts["seconds"], 3),
         tokens=facts["tokens"],

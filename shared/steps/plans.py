@@ -68,7 +68,7 @@ class Plan:
         """Return the name of the run of this plan on the data of that fingerprint.
 
         >>> Plan(base="meta-llama/Llama-3.2-1B-Instruct").name("1f2e")
-        'llama-3-2-1b-instruct-r16-lr2e-04-1000-67dc7dd3'
+        'llama-3-2-1b-instruct-r16-lr2e-04-1000-...'
         """
         told = json.dumps([asdict(self), fingerprint], sort_keys=True)
         base = re.sub(r"[^a-z0-9]+", "-", self.base.lower().rstrip("/").rpartition("/")[2]).strip("-")

@@ -15,17 +15,18 @@ import io
 import json
 import re
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared.errors import SourceError
-from shared.steps.files import MARKS, SEPARATORS, name_of, parts_of
+from shared.steps.files import MARKS, SEPARATORS, is_folder, name_of, opened, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shared.ports import Web
 
@@ -51,7 +52,7 @@ def record_files(source: str) -> list[str]:
     Raises:
         SourceError: it names nothing, or a folder without a file of records.
     """
-    return [place for part in parts_of(source) for place in (_in_folder(part) if _is_folder(part) else [part])]
+    return [place for part in parts_of(source) for place in (_in_folder(part) if is_folder(part) else [part])]
 
 
 def read_records(place: str, web: Web) -> Iterator[Record]:
@@ -62,16 +63,21 @@ def read_records(place: str, web: Web) -> Iterator[Record]:
         WebError: the address gave no answer.
     """
     try:
-        with _opened(place, web) as raw:
-            yield from _records(raw, place)
+        with ExitStack() as stack:
+            raw = stack.enter_context(_opened(place, web))
+            if _head(raw).startswith(_GZIP):
+                raw = cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=raw)))
+            if (head := _head(raw)).startswith(_PARQUET):
+                yield from _rows(raw)
+            else:
+                text, read = _as_text(raw, head, place)
+                yield from read(stack.enter_context(text), place)
     except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError) as cause:
         raise SourceError(f"{name_of(place)} cannot be read to its end ({_said(cause)}): get it again") from cause
 
 
-def _records(raw: IO[bytes], place: str) -> Iterator[Record]:
-    head = _head(raw)
-    if head.startswith(_PARQUET):
-        return _rows(raw)
+def _as_text(raw: IO[bytes], head: bytes, place: str) -> tuple[IO[str], Callable[[IO[str], str], Iterator[Record]]]:
+    """Return the file as text, and what reads it."""
     encoding = next((name for mark, name in MARKS.items() if head.startswith(mark)), "utf-8")
     opening = codecs.getincrementaldecoder(encoding)("ignore").decode(head).lstrip()
     if not opening or "\0" in opening:
@@ -79,9 +85,8 @@ def _records(raw: IO[bytes], place: str) -> Iterator[Record]:
         raise SourceError(f"{name_of(place)} {what}: give {', '.join(SUFFIXES)} (UTF-8), or one of them with .gz")
     # A byte that is no UTF-8 becomes a lone surrogate, by which its record is known as broken further down.
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
-    text = io.TextIOWrapper(io.BufferedReader(raw), encoding, errors, newline="")  # type: ignore[type-var]
     read = _items if opening.startswith("[") else _lines if opening.startswith("{") else _table
-    return read(text, place)
+    return io.TextIOWrapper(raw, encoding, errors, newline=""), read
 
 
 def _lines(text: IO[str], place: str) -> Iterator[Record]:
@@ -155,19 +160,7 @@ def _opened(place: str, web: Web) -> IO[bytes]:
     scheme, remote, _ = place.partition("://")
     if remote and scheme.lower() not in ("http", "https"):
         raise SourceError(f"{name_of(place)} cannot be read: give a path or an http(s) address")
-    raw: IO[bytes] = io.BytesIO(web.get(place).body) if remote else _file(place)
-    return gzip.GzipFile(fileobj=raw) if _head(raw).startswith(_GZIP) else raw  # type: ignore[return-value]
-
-
-def _file(place: str) -> IO[bytes]:
-    try:
-        if not Path(place).is_file():
-            raise SourceError(f"there is no file {name_of(place)}: check the path")
-        return Path(place).open("rb")
-    except SourceError:
-        raise
-    except (OSError, ValueError) as cause:  # ValueError: no path holds a zero byte
-        raise SourceError(f"{name_of(place)} cannot be opened: check its name and rights") from cause
+    return io.BytesIO(web.get(place).body) if remote else opened(place)
 
 
 def _head(raw: IO[bytes]) -> bytes:
@@ -182,13 +175,6 @@ def _in_folder(folder: str) -> list[str]:
     if not named:
         raise SourceError(f"{name_of(folder)} holds no file of records ({', '.join(SUFFIXES)}): give another folder")
     return named
-
-
-def _is_folder(place: str) -> bool:
-    try:
-        return Path(place).is_dir()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
 
 
 def _said(cause: Exception) -> str:

@@ -1,6 +1,6 @@
 """Conversations as tokens: the one place where a prompt is made, for training and for answering alike.
 
-    messages ──► special tokens out of their contents ──► TEMPLATE ──► ids ──► an answer is generated after them
+    messages ──► special tokens in their contents broken ──► TEMPLATE ──► ids ──► an answer is generated after them
                                                                └──► ids and labels: -100 wherever no answer stands
 
 The template is Meta's for Llama 3 without its line of dates, which would make a prompt depend on the day; it is saved
@@ -9,6 +9,7 @@ beside the tokenizer as ``chat_template.jinja``, with the marks that tell what t
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import SchemaError
@@ -62,18 +63,19 @@ def example(tokenizer: Any, messages: Sequence[Message]) -> dict[str, list[int]]
 
 
 def _plain(tokenizer: Any, messages: Sequence[Message]) -> list[dict[str, str]]:  # noqa: ANN401 - as above
-    """Return the messages without texts that the tokenizer would take for its own marks: they could end a turn."""
-    marks = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
-    return [{"role": one["role"], "content": _without(one["content"], marks)} for one in messages]
+    """Return the messages with every text broken that the tokenizer would take for its own mark: one ends a turn."""
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    longest_first = sorted((one for one in special if len(one) > 1), key=len, reverse=True)
+    marks = re.compile("|".join(map(re.escape, longest_first)))
+    return [{"role": one["role"], "content": _broken(one["content"], marks)} for one in messages]
 
 
-def _without(text: str, marks: set[str]) -> str:
-    """Return the text without any mark, however nested.
+def _broken(text: str, marks: re.Pattern[str]) -> str:
+    r"""Return the text with a blank in every mark: nothing is taken out, so that what is left cannot make another one.
 
-    >>> _without("a <|eot<|eot_id|>_id|> b", {"<|eot_id|>"})
-    'a  b'
+    >>> _broken("a <|eot_id|> b, <|eot<|eot_id|>_id|>", re.compile(r"<\|eot_id\|>"))
+    'a < |eot_id|> b, <|eot< |eot_id|>_id|>'
     """
-    while any(mark in text for mark in marks):
-        for mark in marks:
-            text = text.replace(mark, "")
+    while marks.search(text):  # twice only where marks overlap
+        text = marks.sub(lambda found: f"{found[0][:1]} {found[0][1:]}", text)
     return text

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from shared.steps.plans import Plan
 
+_NAMES = ("activation_checkpointing", "gradient_checkpointing")  # the second up to transformers 5.17
+_RECOMPUTES = next(name for name in _NAMES if name in trl.SFTConfig.__dataclass_fields__)
+
 log = logging.getLogger("almanac")
 
 
@@ -88,7 +91,7 @@ def _plain(
             **arguments(plan, output),
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
-            activation_checkpointing=torch.cuda.is_available(),  # memory for time, of which a CPU has none to spare
+            **{_RECOMPUTES: torch.cuda.is_available()},  # memory for time, of which a CPU has none to spare
         ),
         train_dataset=train,
         eval_dataset=validation,

@@ -17,8 +17,7 @@ from shared.pages.chat_compare import CompareTab
 from shared.pages.chat_duel import tally
 from shared.pages.chat_events import How
 from shared.pages.chat_progress import heard
-from shared.pages.chat_tab import ChatTab, showing
-from shared.pages.chat_talks import talks_of
+from shared.pages.chat_tab import ChatTab, browser_state
 from shared.pages.guard import answered, shown
 from shared.pages.talking import asked
 from shared.pages.visitors import Visitors
@@ -59,39 +58,31 @@ def chat_answer(  # noqa: PLR0913 - a program names each
     return {"answer": last.text, **facts, "model": chat.name, "where": chat.where}
 
 
-def fill(browser: object) -> list[Any]:
-    """Return the banner, the models there are, the conversation that was left, and how the votes stand."""
+def fill() -> list[Any]:
+    """Return the banner, the models there are, what the first of them is, and how the votes stand."""
     platform, models = open_platform(), chat_models.choices()
     first = models[0][1]
     chosen = gr.update(choices=models, value=first)
-    comparable = chat_models.comparable()
-    two = gr.update(visible=comparable), gr.update(visible=not comparable)
-    top = pieces.banner(platform.world)
-    return [
-        top,
-        gr.update(visible=True),
-        chosen,
-        chat_models.about(first),
-        *showing(talks_of(browser)),
-        *two,
-        tally(platform),
-    ]
+    two = chat_models.comparable()
+    pair = gr.update(visible=two), gr.update(visible=not two)
+    top = pieces.banner(platform.world), gr.update(visible=True)
+    return [*top, chosen, chat_models.about(first), *pair, tally(platform)]
 
 
 with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
     gr.HTML(pieces.title("Chat", "A small language model, fine-tuned here: ask it something, and judge its answers."))
-    notice, top = gr.HTML(visible=False), gr.HTML()
+    notice, top, kept = gr.HTML(visible=False), gr.HTML(), browser_state()
     with gr.Column(visible=False) as page:
         with gr.Row():
             model = gr.Dropdown([], label="Who answers", interactive=True, scale=2, min_width=220)
             told = gr.HTML()
         with gr.Tab("Chat"):
-            chat = ChatTab(visitors, model)
+            chat = ChatTab(visitors, model, kept)
         with gr.Tab("Two side by side"):
             duel = CompareTab(visitors, chat.settings)
-    filled = [top, page, model, told, *chat.filled, duel.rows, duel.alone, duel.tally]
-    safe = shown(fill, [gr.skip(), gr.update(visible=False), *[gr.skip()] * (len(filled) - 2)])
-    demo.load(safe, [chat.kept], [notice, *filled], show_progress="hidden", api_visibility="private")
+    filled = [top, page, model, told, duel.rows, duel.alone, duel.tally]
+    safe = shown(fill, [gr.skip(), gr.update(visible=False), *[gr.skip()] * (len(filled) - 2)], daily=False)
+    demo.load(safe, None, [notice, *filled], show_progress="hidden", api_visibility="private")
     model.input(chat_models.about, [model], [told], preprocess=False, show_progress="hidden", api_visibility="private")
     gr.api(answered(chat_answer))
 

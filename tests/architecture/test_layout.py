@@ -19,7 +19,7 @@ OTHER_MODULES = {
     *("units", "history", "days", "open_meteo", "aqicn", "stations", "merging", "parcels", "panel", "baselines"),
     *("blend", "scores", "backtest", "keeping", "showing", "drawing", "publishing"),
     *("ingredients", "allergens", "recipes", "checking", "meals", "cleaning"),
-    *("instructions", "evaluation", "searching", "exporting"),
+    *("instructions", "tastings", "evaluation", "trials", "searching", "describing", "exporting"),
 }
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
 SECRETS = re.compile(

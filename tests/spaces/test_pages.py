@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 pytestmark = pytest.mark.slow
 
 DUST = {f"air_quality_{name}" for name in ("stations", "forecast", "hindcast", "skill")}
-QUESTIONS = {"iris_predict", "iris_monitor", "wine_predict", "wine_monitor"} | DUST
+QUESTIONS = {"iris_predict", "iris_monitor", "wine_predict", "wine_monitor", "chat_answer", "compose_meal"} | DUST
 SETOSA = {"sepal_length": 5.0, "sepal_width": 3.4, "petal_length": 1.5, "petal_width": 0.2}
 
 

@@ -7,8 +7,8 @@ aqicn        api.waqi.info               the newest reading of a station
 finetome     huggingface.co              FineTome-100k's Parquet file: conversations, some spoilt on purpose
 recipes      recipenlg.cs.put.poznan.pl  RecipeNLG's full_dataset.csv
 
-``air`` is the law behind the last two, the weather and the fine dust of one earth; ``noise`` is what it is made of;
-``dialogues`` is what FineTome's conversations are about.
+``air`` is the law behind open_meteo and aqicn, the weather and the fine dust of one earth; ``noise`` is what it is made
+of. ``dialogues`` is what FineTome's conversations are about.
 """
 
 from __future__ import annotations

@@ -29,10 +29,10 @@ PATH = "/datasets/mlabonne/FineTome-100k/resolve/main/data/train-00000-of-00001.
 FOLLOWED = 2500  # conversations of two questions
 SPEAKERS = ("human", "gpt")
 SYSTEM = "You are a helpful assistant. Keep your answers short."
-LEAKED = (  # questions of a benchmark that nobody should have trained on
-    "A farmer has seventeen sheep and all but nine of them run away, so how many sheep are left on the farm now?",
-    "Imagine that you are writing a blog post on two smart phones: how would you compare them for your readers?",
-    "Given three sides of four, five and six centimetres, describe step by step how the area of the triangle is found.",
+LEAKED = (  # questions that the assistant is judged on, and should never have seen
+    'Explain how to make tea in three numbered lines: "1. ", "2. ", "3. ". Nothing else.',
+    'Tell a very short story in which "lantern" comes at least three times.',
+    "Describe a day at the beach in exactly three paragraphs, parted by blank lines.",
 )
 DIRT = {
     "exact": 60,

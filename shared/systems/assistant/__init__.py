@@ -1,9 +1,14 @@
 """Assistant: a Llama fine-tuned with LoRA that chats and composes meals from what is in the house.
 
+units         cups, ounces and pinches, and what a piece weighs
+foods         what kind each food is, what a piece and a millilitre of it weigh
+amounts       "½ cup (110g)" as grams
 ingredients   free text as names and grams: "2 eggs, 300g rice"
 allergens     the fourteen of the EU, and diets, by rule
-recipes       a recipe as JSON, as a conversation, as schema.org's; scaled, with its shopping list
+recipes       a request and its recipe: as messages, as JSON, as the grammar of an answer
+portions      a recipe scaled, its shopping list, its card as schema.org has it
 checking      what a composed meal must keep to: listed ingredients and the pantry, grams, allergens
+cookbook      a cookbook's row as a recipe to learn from
 meals         a request ──► prompt and grammar ──► a recipe that was checked
 sources       FineTome, ShareGPT and messages files, recipes
 cleaning      filters one after the other, and what each took away
@@ -11,8 +16,11 @@ features      conversations kept and split; tokens of them, cached by tokenizer 
 training      one fine-tuning: a plan, a folder, checkpoints, the best weights
 inference     which model answers here, or which endpoint elsewhere
 instructions  checks of format, length and words that a program scores
+tastings      checks of composed meals, on requests of test conversations
 evaluation    losses with intervals, checks of instructions and meals: candidate, base, champion
+trials        one trial of a search, by a worker that sees no store
 searching     ranks, learning rates and bases compared, and whether the difference is one
+describing    the card of a version
 exporting     merged weights equal to the adapter's, GGUF, a card; registered, judged, promoted
 monitoring    what visitors preferred
 """

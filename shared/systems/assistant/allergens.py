@@ -13,49 +13,55 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from shared.errors import UsageError
-from shared.systems.assistant.foods import FOODS, Food, named, words
+from shared.systems.assistant.foods import FOODS, Food, named, word_set, words
 
 # A line an allergen: terms whose presence means it; a term in "_" is several words. Longer terms win over shorter ones.
 _TERMS = {
-    "gluten": "wheat rye barley oat oatmeal spelt kamut farro einkorn emmer freekeh triticale malt semolina bulgur couscous seitan"
-    " gluten flour bread_flour wheat_flour breadcrumb bread_crumb bread panko toast baguette ciabatta tortilla pita bun bagel naan"
-    " croissant roll cracker biscuit cookie muffin cake pastry pie_crust dough pizza pasta spaghetti macaroni noodle penne"
-    " fusilli linguine fettuccine tagliatelle rigatoni vermicelli lasagna lasagne gnocchi ravioli tortellini orzo ramen udon"
-    " angel_hair farfalle ziti beer ale stout crouton ladyfinger phyllo filo wonton_wrapper dumpling muesli granola cereal"
-    " roux gravy soy_sauce teriyaki hoisin hoisin_sauce oyster_sauce worcestershire_sauce oat_milk oat_cream rolled_oat"
-    " english_muffin matzo wafer brownie waffle pancake lasagna_sheet lasagne_sheet egg_noodle soba doughnut donut pie burger vital_wheat_gluten wheat_germ"
-    " rye_flour whole_wheat_flour",
+    "gluten": "wheat rye barley oat oatmeal spelt kamut farro einkorn emmer freekeh triticale malt semolina bulgur"
+    " couscous seitan gluten flour bread_flour wheat_flour breadcrumb bread_crumb bread panko toast baguette"
+    " ciabatta tortilla pita bun bagel naan croissant roll cracker biscuit cookie muffin cake pastry pie_crust"
+    " dough pizza pasta spaghetti macaroni noodle penne fusilli linguine fettuccine tagliatelle rigatoni vermicelli"
+    " lasagna lasagne gnocchi ravioli tortellini orzo ramen udon angel_hair farfalle ziti beer ale stout crouton"
+    " ladyfinger phyllo filo wonton_wrapper dumpling muesli granola cereal roux gravy soy_sauce teriyaki hoisin"
+    " hoisin_sauce oyster_sauce worcestershire_sauce oat_milk oat_cream rolled_oat english_muffin matzo wafer"
+    " brownie waffle pancake lasagna_sheet lasagne_sheet egg_noodle soba doughnut donut pie burger"
+    " vital_wheat_gluten wheat_germ rye_flour whole_wheat_flour",
     "crustaceans": "shrimp prawn crab lobster crayfish scampi langoustine krill crawfish shrimp_paste",
-    "eggs": "egg egg_white egg_yolk yolk mayonnaise mayo meringue aioli hollandaise custard egg_noodle ladyfinger omelette"
-    " omelet albumen eggnog quail_egg duck_egg brioche caesar_dressing tartar_sauce pancake waffle",
-    "fish": "fish salmon tuna cod haddock trout herring mackerel sardine halibut anchovy tilapia sea_bass bass pollock plaice sole"
-    " carp monkfish catfish smoked_salmon surimi roe caviar swordfish snapper trevally anglerfish eel fish_sauce"
-    " worcestershire_sauce caesar_dressing bonito dashi katsuobushi fish_stock fish_broth fish_fillet whitebait perch pike",
+    "eggs": "egg egg_white egg_yolk yolk mayonnaise mayo meringue aioli hollandaise custard egg_noodle ladyfinger"
+    " omelette omelet albumen eggnog quail_egg duck_egg brioche caesar_dressing tartar_sauce pancake waffle",
+    "fish": "fish salmon tuna cod haddock trout herring mackerel sardine halibut anchovy tilapia sea_bass bass"
+    " pollock plaice sole carp monkfish catfish smoked_salmon surimi roe caviar swordfish snapper trevally"
+    " anglerfish eel fish_sauce worcestershire_sauce caesar_dressing bonito dashi katsuobushi fish_stock fish_broth"
+    " fish_fillet whitebait perch pike",
     "peanuts": "peanut peanut_butter peanut_oil groundnut satay peanut_sauce",
-    "soybeans": "soy soya soybean soy_sauce tamari tofu tempeh edamame miso soy_milk soy_chunk teriyaki hoisin hoisin_sauce"
-    " oyster_sauce natto soy_lecithin gochujang ponzu soy_bean",
-    "milk": "milk cream butter yogurt yoghurt buttermilk sour_cream creme_fraiche ghee quark skyr kefir whipping_cream"
-    " condensed_milk milk_powder mascarpone half_and_half custard whey casein ice_cream cheese parmesan parmigiano mozzarella"
-    " cheddar feta gouda gruyere emmental ricotta brie camembert halloumi paneer pecorino cream_cheese cottage_cheese"
-    " goat_cheese blue_cheese provolone monterey_jack swiss_cheese roquefort gorgonzola manchego edam bechamel pesto nutella"
-    " milk_chocolate white_chocolate dulce_de_leche caramel lactose pudding milkshake croissant brioche appenzeller curd labneh"
-    " goat_milk sheep_milk cheesecake alfredo latte toffee pancake waffle",
-    "nuts": "nut almond walnut hazelnut pecan cashew pistachio macadamia brazil_nut marzipan praline nougat almond_butter"
-    " almond_milk almond_flour almond_meal amaretto frangipane nutella gianduja pesto cashew_butter cashew_cream hazelnut_spread",
+    "soybeans": "soy soya soybean soy_sauce tamari tofu tempeh edamame miso soy_milk soy_chunk teriyaki hoisin"
+    " hoisin_sauce oyster_sauce natto soy_lecithin gochujang ponzu soy_bean",
+    "milk": "milk cream butter yogurt yoghurt buttermilk sour_cream creme_fraiche ghee quark skyr kefir"
+    " whipping_cream condensed_milk milk_powder mascarpone half_and_half custard whey casein ice_cream cheese"
+    " parmesan parmigiano mozzarella cheddar feta gouda gruyere emmental ricotta brie camembert halloumi paneer"
+    " pecorino cream_cheese cottage_cheese goat_cheese blue_cheese provolone monterey_jack swiss_cheese roquefort"
+    " gorgonzola manchego edam bechamel pesto nutella milk_chocolate white_chocolate dulce_de_leche caramel lactose"
+    " pudding milkshake croissant brioche appenzeller curd labneh goat_milk sheep_milk cheesecake alfredo latte"
+    " toffee pancake waffle",
+    "nuts": "nut almond walnut hazelnut pecan cashew pistachio macadamia brazil_nut marzipan praline nougat"
+    " almond_butter almond_milk almond_flour almond_meal amaretto frangipane nutella gianduja pesto cashew_butter"
+    " cashew_cream hazelnut_spread",
     "celery": "celery celeriac celery_salt celery_seed celery_stalk",
     "mustard": "mustard mustard_seed mustard_powder dijon mayonnaise mayo",
     "sesame": "sesame sesame_seed sesame_oil tahini hummus halva gomasio za'atar",
-    "sulphites": "wine white_wine red_wine port sherry marsala vermouth wine_vinegar dried_apricot cider mirin sulphite sulfite"
-    " white_wine_vinegar red_wine_vinegar balsamic_vinegar balsamic cooking_wine champagne prosecco",
+    "sulphites": "wine white_wine red_wine port sherry marsala vermouth wine_vinegar dried_apricot cider mirin"
+    " sulphite sulfite white_wine_vinegar red_wine_vinegar balsamic_vinegar balsamic cooking_wine champagne"
+    " prosecco",
     "lupin": "lupin lupine lupin_flour",
     "molluscs": "clam mussel oyster scallop squid octopus calamari cockle snail cuttlefish oyster_sauce whelk abalone",
 }
 ALLERGENS = tuple(_TERMS)
 _NONE = (  # what only sounds like one of them
-    "butter_bean butter_lettuce cream_of_tartar rice_noodle glass_noodle rice_vermicelli rice_paper rice_flour corn_flour"
-    " chickpea_flour coconut_flour potato_flour tapioca_flour buckwheat_flour millet_flour sorghum_flour quinoa_flour"
-    " corn_tortilla rice_cake oyster_mushroom ginger_ale root_beer ginger_beer milk_thistle crab_apple pine_nut"
-    " konjac_noodle mung_bean_noodle ginger_nut lobster_mushroom"
+    "butter_bean butter_lettuce cream_of_tartar rice_noodle glass_noodle rice_vermicelli rice_paper"
+    " rice_flour corn_flour chickpea_flour coconut_flour potato_flour tapioca_flour buckwheat_flour"
+    " millet_flour sorghum_flour quinoa_flour corn_tortilla rice_cake oyster_mushroom ginger_ale root_beer"
+    " ginger_beer milk_thistle crab_apple pine_nut konjac_noodle mung_bean_noodle ginger_nut"
+    " lobster_mushroom"
 )
 _FREE = {  # what a name may say besides, and what that takes away
     "gluten": ("gluten free", "glutenfree"),
@@ -76,20 +82,27 @@ _PLANTS = {
 _PLANTS |= dict.fromkeys(("coconut", "rice", "hemp", "pea", "plant", "sunflower", "cocoa", "shea", "apple"), "")
 _LIKE_MILK = ("milk", "cream", "yogurt", "yoghurt", "cheese", "butter")  # of a plant: coconut milk, peanut butter
 _MIXED = (  # made of several things that the name does not tell
-    "sauce dressing seasoning spice_mix masala curry_paste curry_powder broth stock bouillon stock_cube bouillon_cube sausage"
-    " chorizo hot_dog meatball salami pepperoni hamburger stuffing mix soup granola cereal candy sprinkle chocolate"
-    " chocolate_chip margarine vegetable_broth vegetable_stock vegetable_bouillon chicken_broth chicken_stock beef_broth"
-    " beef_stock bone_broth chicken_bouillon beef_bouillon ketchup bbq_sauce barbecue_sauce salsa relish chutney marinara"
-    " tomato_sauce enchilada_sauce hot_sauce taco_seasoning italian_seasoning adobo sazon garam_masala harissa gochujang"
-    " salad_dressing ice_cream kimchi wasabi nutritional_yeast food_coloring liqueur falafel patty nugget spread topping"
-    " filling crust powder extract puree paste salad sweetener baking_powder ham corned_beef surimi bread bun toast baguette"
-    " bagel naan brioche roll cake cookie muffin pastry pie_crust dough pizza biscuit cracker brownie croissant waffle pancake"
-    " dumpling pudding pie burger noodle pasta fettuccine tagliatelle ravioli tortellini gnocchi lasagna lasagne ramen miso"
-    " doughnut donut wafer marzipan nougat praline teriyaki pesto caramel candy muesli tortilla pita rice_cracker panko"
+    "sauce dressing seasoning spice_mix masala curry_paste curry_powder broth stock bouillon stock_cube"
+    " bouillon_cube sausage chorizo hot_dog meatball salami pepperoni hamburger stuffing mix soup granola"
+    " cereal candy sprinkle chocolate chocolate_chip margarine vegetable_broth vegetable_stock"
+    " vegetable_bouillon chicken_broth chicken_stock beef_broth beef_stock bone_broth chicken_bouillon"
+    " beef_bouillon ketchup bbq_sauce barbecue_sauce salsa relish chutney marinara tomato_sauce"
+    " enchilada_sauce hot_sauce taco_seasoning italian_seasoning adobo sazon garam_masala harissa gochujang"
+    " salad_dressing ice_cream kimchi wasabi nutritional_yeast food_coloring liqueur falafel patty nugget"
+    " spread topping filling crust extract puree paste salad sweetener baking_powder ham corned_beef surimi"
+    " bread bun toast baguette bagel naan brioche roll cake cookie muffin pastry pie_crust dough pizza"
+    " biscuit cracker brownie croissant waffle pancake dumpling pudding pie burger noodle pasta fettuccine"
+    " tagliatelle ravioli tortellini gnocchi lasagna lasagne ramen miso doughnut donut wafer marzipan"
+    " nougat praline teriyaki pesto caramel candy muesli tortilla pita rice_cracker panko"
+)
+_FORMS = word_set(  # words after a food for a part or a form of it
+    "leaf seed belly shoulder loin leg mince powder stick weed juice oil zest peel root stalk rib roast"
+    " fillet chop pod flake kernel head clove essence bone cube piece slice half sprig bunch floret heart"
+    " neck shank cutlet skin"
 )
 _LACTOSE_FREE = ("lactose free", "lactosefree")
 _MEATLESS = ("vegan", "vegetarian", "plant based", "meatless", "meat free", "veggie", "mock")
-_BODIES = {"meat", "poultry", "meat stock", "animal fat"}  # kinds of FOODS that are of land animals
+_BODIES = {"meat", "poultry", "meat stock", "animal fat or gelatin"}  # kinds of FOODS that are of land animals
 _SEA = {"fish", "crustaceans", "molluscs"}
 _OF_ANIMALS = {"milk", "eggs", "honey"}
 DIETS = {  # what each one leaves out: kinds of foods and allergens
@@ -160,9 +173,12 @@ def _reason(name: str, diet: str, avoid: Sequence[str]) -> str:
 
 
 def _is_known(name: str) -> bool:
-    """Return whether a name's last word, what it is, is a food's, and nothing in it is made of things it does not tell."""
+    """Return whether a name ends with a food, or a form of one, and names nothing of which the parts are not told."""
     parts = [term for term, _ in named(name, _PARTS)]
-    return bool(parts) and parts[-1].split()[-1:] == words(name)[-1:] and not _UNTOLD & {*parts}
+    said = words(name)
+    while len(said) > 1 and said[-1] in _FORMS and parts and parts[-1].split()[-1] != said[-1]:
+        said.pop()  # a basil leaf is basil
+    return bool(parts) and parts[-1].split()[-1:] == said[-1:] and not _UNTOLD & {*parts}
 
 
 def _spelled(line: str) -> list[tuple[str, ...]]:

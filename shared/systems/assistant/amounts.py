@@ -13,93 +13,12 @@ from typing import NamedTuple
 
 from shared.errors import SourceError
 from shared.systems.assistant.foods import LOOSE, food_of, singular
+from shared.systems.assistant.units import CLOSED, FILLED, GRAMS, ML, MOST_GRAMS, PIECES, PIECES_OF, SPELLED, US
 
-MOST_GRAMS = 10_000  # of one ingredient
-_GRAMS = {  # of a unit of weight; https://www.nist.gov/pml/special-publication-811, appendix B
-    **{"g": 1, "gr": 1, "gram": 1, "gramme": 1, "mg": 0.001, "kg": 1000, "kilo": 1000, "kilogram": 1000, "dag": 10},
-    **{"oz": 28.35, "ounce": 28.35, "lb": 453.6, "pound": 453.6},
-}
-_US = {"oz", "ounce", "lb", "pound"}  # where grams stand beside them, those are what was weighed
-_ML = {  # of a unit of volume, US customary; a glass and smaller ones are common sizes
-    **{
-        "ml": 1,
-        "milliliter": 1,
-        "millilitre": 1,
-        "cl": 10,
-        "dl": 100,
-        "l": 1000,
-        "liter": 1000,
-        "litre": 1000,
-        "cc": 1,
-    },
-    **{"tsp": 4.93, "teaspoon": 4.93, "tbsp": 14.79, "tbs": 14.79, "tbl": 14.79, "tablespoon": 14.79, "cup": 236.6},
-    **{"pint": 473.2, "pt": 473.2, "quart": 946.4, "qt": 946.4, "gallon": 3785, "gal": 3785, "glass": 200, "mug": 250},
-    **{"pinch": 0.4, "dash": 0.6, "drop": 0.05, "splash": 5, "spoon": 14.79, "spoonful": 14.79, "fl oz": 29.57},
-    **{"fluid ounce": 29.57, "smidgen": 0.2, "ladle": 120, "shot": 44},
-}
-_PIECES = {  # grams of a kitchen's pieces, whatever lies in them: estimates of common sizes
-    **{
-        "bunch": 60,
-        "sprig": 1,
-        "handful": 30,
-        "knob": 15,
-        "stalk": 40,
-        "rib": 40,
-        "leaf": 0.5,
-        "slice": 25,
-        "thread": 0.01,
-    },
-    **{
-        "strand": 0.01,
-        "can": 400,
-        "tin": 400,
-        "jar": 350,
-        "head": 500,
-        "cube": 10,
-        "sheet": 20,
-        "fillet": 150,
-        "filet": 150,
-    },
-    **{"stick": 113, "strip": 15, "rasher": 28, "wedge": 10, "bulb": 40, "breast": 175, "scoop": 60, "bottle": 700},
-    **{"clove": 3, "ear": 100, "dollop": 15},
-}
-_OF = {  # where a piece of something weighs another thing; the same sources as those of foods
-    **{("head", "garlic"): 40, ("bulb", "fennel"): 234, ("stick", "cinnamon"): 3, ("stick", "celery"): 40},
-    **{
-        ("slice", "bread"): 29,
-        ("slice", "bacon"): 28,
-        ("strip", "bacon"): 28,
-        ("leaf", "bay"): 0.2,
-        ("clove", "clove"): 0.2,
-    },
-    **{
-        ("slice", "lemon"): 7,
-        ("stick", "carrot"): 10,
-        ("slice", "toast"): 29,
-        ("slice", "ham"): 28,
-        ("slice", "cheese"): 21,
-    },
-}
-_CLOSED = (
-    "pack",
-    "package",
-    "packet",
-    "envelope",
-    "bag",
-    "box",
-    "carton",
-    "tub",
-    "container",
-    "sachet",
-    "pouch",
-    "block",
+_ONE = (
+    r"\d{1,4}\s+\d{1,3}/\d{1,3}|\d{1,3}\s?/\s?\d{1,3}|(?<![\w)])-?\d+(?:[.,]\d+)*(?:e\+?\d+)?|\d+(?:[.,]\d+)?"
+    r"|\b(?:nan|inf(?:inity)?)\b"
 )
-_FILLED = {*_CLOSED, "can", "tin", "jar", "bottle", "piece"}  # a weight in brackets beside one is that of each
-_SPELLED = {
-    **{"half": 0.5, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9},
-    **{"ten": 10, "twelve": 12, "dozen": 12, "couple": 2, "few": 3, "a": 1, "an": 1, "quarter": 0.25},
-}
-_ONE = r"\d{1,4}\s+\d{1,3}/\d{1,3}|\d{1,3}\s?/\s?\d{1,3}|(?<![\w)])-?\d+(?:[.,]\d+)*(?:e\+?\d+)?|\d+(?:[.,]\d+)?|\b(?:nan|inf(?:inity)?)\b"
 _SIZED = (
     "small|large|medium|big|heap(?:ing|ed)|level|scant|generous|good|fresh|full|packed|rounded|thick|thin|thinly|cut"
 )
@@ -107,7 +26,7 @@ _QUANTITY = re.compile(
     rf"(?P<number>{_ONE})(?:\s*(?:-|–|to|or)\s*(?:{_ONE}))?(?:[\s-]*(?:(?:{_SIZED})\s+){{0,2}}(?P<unit>fl\.?\s?oz|fluid\s+ounces?|[^\W\d_]+)\b\.?)?",
     re.I,
 )
-_SPELLED_FIRST = re.compile(rf"^\W*(?:about\s+)?((?:(?:{'|'.join(_SPELLED)})\s+)+)(?:of\s+)?", re.I)
+_SPELLED_FIRST = re.compile(rf"^\W*(?:about\s+)?((?:(?:{'|'.join(SPELLED)})\s+)+)(?:of\s+)?", re.I)
 _REWRITTEN = (  # so that one rule reads them all
     (re.compile(r"\d+\s?%|\([^()]*\bper\b[^()]*\)|\d[\d.,/]*[\s-]?(?:cm|mm|inch(?:es)?)\b|\d[\d.,/]*\""), " "),
     (re.compile(r"(\d)\s+and\s+(?=\d+/\d)", re.I), r"\1 "),
@@ -149,16 +68,15 @@ def split_amount(text: str) -> tuple[Amount | None, str]:
     """Return how much an item says there is, None where it says nothing, and the rest: the name, without brackets.
 
     >>> split_amount("1/2 cup (110g) olive oil")
-    (Amount(grams=110.0, ml=118.3, pieces=None, piece=''), '  olive oil')
+    (Amount(grams=110.0, ml=118.3, pieces=None, piece=''), 'olive oil')
     """
     for written, simpler in _REWRITTEN:
         text = written.sub(simpler, text)
     text = _in_digits(text)
     found = [_quantity(one, text) for one in _QUANTITY.finditer(text)]
     rest = _without(text, found)
-    if not re.search(r"[^\W\d_]", rest) and found:  # "4 cloves": what looked like the unit is the food
-        found = [one._replace(unit="") if one.unit in _PIECES else one for one in found]
-        rest = " ".join(re.findall(r"[^\W\d_]+", text))
+    if found and found[0].unit in PIECES and not re.search(r"[^\W\d_]", rest):  # "4 cloves": the unit is the food
+        found, rest = [found[0]._replace(unit="")], found[0].unit
     return _last_piece(_amount(found), rest)
 
 
@@ -181,10 +99,10 @@ def grams_of(amount: Amount, name: str) -> int | None:
 
 
 def _last_piece(amount: Amount | None, rest: str) -> tuple[Amount | None, str]:
-    """Return an amount whose piece stands after the name with it: 2 celery ribs, 3 sprigs; but not 2 chicken breasts."""
+    """Return an amount whose piece stands after its name, as 2 celery ribs; but 2 chicken breasts are a food."""
     first, _, last = rest.strip().rpartition(" ")
     food, piece = food_of(rest), singular(last.lower())
-    if not amount or not amount.pieces or amount.piece or piece not in _PIECES or not food or food.name.endswith(piece):
+    if not amount or not amount.pieces or amount.piece or piece not in PIECES or not food or food.name.endswith(piece):
         return amount, rest
     return amount._replace(piece=piece), first
 
@@ -196,30 +114,28 @@ def _estimate(amount: Amount, name: str) -> float | None:
         return amount.ml * (food.per_ml_g if food else LOOSE)
     piece = food.piece_g if food else 0
     if amount.piece:
-        piece = _OF.get((amount.piece, food.name.split()[-1]), 0) if food else 0
-        piece = piece or _PIECES[amount.piece]
+        piece = PIECES_OF.get((amount.piece, food.name.split()[-1]), 0) if food else 0
+        piece = piece or PIECES[amount.piece]
     return (amount.pieces or 0) * piece if piece else None
 
 
 def _amount(found: list[_Quantity]) -> Amount | None:
     """Return the amount that quantities say together: a weight, a volume, a count; None where there is none."""
-    weights = sorted((one for one in found if one.unit in _GRAMS), key=lambda one: one.unit in _US)
+    weights = sorted((one for one in found if one.unit in GRAMS), key=lambda one: one.unit in US)
     weight = next(iter(weights), None)
-    volume = next((one for one in found if one.unit in _ML), None)
-    count = next((one for one in found if one.unit not in {*_GRAMS, *_ML}), None)
+    volume = next((one for one in found if one.unit in ML), None)
+    count = next((one for one in found if one.unit not in {*GRAMS, *ML}), None)
     each = count.number if weight and count and weight.bracketed and _of_each(count, weight) else 1
     if count and not weight and not volume:
-        return None if count.unit in _CLOSED else Amount(pieces=count.number, piece=count.unit)
-    grams = weight.number * _GRAMS[weight.unit] * each if weight else None
-    ml = volume.number * _ML[volume.unit] if volume else None
+        return None if count.unit in CLOSED else Amount(pieces=count.number, piece=count.unit)
+    grams = weight.number * GRAMS[weight.unit] * each if weight else None
+    ml = volume.number * ML[volume.unit] if volume else None
     return Amount(grams, ml) if found else None
 
 
 def _of_each(count: _Quantity, weight: _Quantity) -> bool:
     """Return whether a weight in brackets is that of each: of a can, or right after a bare number."""
-    return (
-        not count.bracketed and count.end <= weight.start and (count.unit in _FILLED or weight.start - count.end <= 2)
-    )
+    return not count.bracketed and count.end <= weight.start and (count.unit in FILLED or weight.start - count.end <= 2)
 
 
 def _quantity(found: re.Match[str], text: str) -> _Quantity:
@@ -247,7 +163,7 @@ def _unit(word: str) -> str:
         "teapsoon": "teaspoon",
         "pcs": "piece",
     }.get(unit, unit)
-    return unit if unit in _GRAMS or unit in _ML or unit in _PIECES or unit in _CLOSED else ""
+    return unit if unit in GRAMS or unit in ML or unit in PIECES or unit in CLOSED else ""
 
 
 def _value(text: str) -> float:
@@ -276,7 +192,7 @@ def _in_digits(text: str) -> str:
     """
     first = _SPELLED_FIRST.match(text)
     if first:
-        text = f"{math.prod(_SPELLED[word] for word in first[1].lower().split()):g} {text[first.end() :]}"
+        text = f"{math.prod(SPELLED[word] for word in first[1].lower().split()):g} {text[first.end() :]}"
     return re.sub(r"(\d{1,3})\s+dozen\b", lambda dozens: str(12 * int(dozens[1])), text, flags=re.I)
 
 

@@ -2,16 +2,18 @@
 
     title, lines, directions ──► amounts in grams, what the pantry has, sentences packed into steps ──► Recipe
 
-A row that the answer's schema would not let through (an ingredient without an amount, more than eight long steps) gives
-no recipe: a model must not learn what it may not write.
+A row that no answer may look like gives no recipe: an ingredient without an amount, more than eight long steps, steps
+that name what is not listed. A model must not learn what it may not write. ``in_words`` takes those, as plain talk.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from shared.errors import SchemaError
+from shared.systems.assistant.checking import check_recipe
 from shared.systems.assistant.foods import PANTRY, SEASONING, food_of, in_pantry, words
 from shared.systems.assistant.ingredients import MOST_INGREDIENTS, Ingredient, Parsed, merge, parse_line
 from shared.systems.assistant.recipes import (
@@ -19,14 +21,21 @@ from shared.systems.assistant.recipes import (
     STEP_CHARACTERS,
     STEPS,
     TITLE_CHARACTERS,
+    MealRequest,
     Recipe,
     plain,
 )
+
+if TYPE_CHECKING:
+    from shared.ports import Message
 
 LEAST_INGREDIENTS = 2
 SERVES = 4  # where a cookbook does not say
 PANTRY_G = 30  # of salt, oil or sugar: more than that is listed as an ingredient
 _MINUTES = re.compile(r"(\d{1,3})\s*(?:-\s*\d{1,3}\s*)?(min|hour|hr)", re.I)
+_SPARED = re.compile(
+    r"optional|to taste|garnish|serv(?:e|ing)|greas|topping|desired", re.I
+)  # left out without an amount
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)|\(/[^)]*\)")
 
 
@@ -36,23 +45,57 @@ def from_cookbook(title: str, lines: Sequence[str], directions: Sequence[str], s
     Minutes are the sum of those that the directions name; an ingredient without an amount counts as one piece, or is a
     seasoning, which the directions then may name but no list holds.
 
-    >>> from_cookbook("Rice", ["200 g rice", "2 eggs"], ["Boil the rice 12 minutes.", "Fry the eggs in oil."]).ingredients
+    >>> from_cookbook("Rice", ["200 g rice", "2 eggs"], ["Boil the rice.", "Fry the eggs in oil."]).ingredients
     {'rice': 200, 'egg': 100}
 
     Raises:
         SchemaError: an amount is missing, or no answer's schema would let it through; the message says why.
     """
-    parsed = merge(*(parse_line(line) for line in lines))
+    told = [(parse_line(line), bool(_SPARED.search(line))) for line in lines]
+    parsed = merge(*(one for one, spared in told if one.ingredients or not spared))
     grams = _grams(parsed)
     if not LEAST_INGREDIENTS <= len(grams) <= MOST_INGREDIENTS:
-        raise SchemaError(f"a recipe has {LEAST_INGREDIENTS} to {MOST_INGREDIENTS} ingredients; this one has {len(grams)}")
+        raise SchemaError(
+            f"a recipe has {LEAST_INGREDIENTS} to {MOST_INGREDIENTS} ingredients; this one has {len(grams)}"
+        )
     name = plain(re.sub(r"\([^)]*\)", " ", title))[:TITLE_CHARACTERS].strip(" .,;:()'/%!?+-0123456789")
     steps = _steps(directions)
     if len(name) < 3 or not STEPS[0] <= len(steps) <= STEPS[1]:
-        raise SchemaError(f"its directions make no {STEPS[0]} to {STEPS[1]} steps of at most {STEP_CHARACTERS[1]} characters")
+        raise SchemaError(
+            f"its directions make no {STEPS[0]} to {STEPS[1]} steps of at most {STEP_CHARACTERS[1]} characters"
+        )
     said = {*words(" ".join(steps)), *map(in_pantry, [*(one.name for one in parsed.ingredients), *parsed.unweighed])}
     pantry = tuple(word for word in PANTRY if word in said and word not in grams)
-    return Recipe(name, servings, _minutes(steps), grams, pantry, tuple(steps))
+    recipe = Recipe(name, servings, _minutes(steps), grams, pantry, tuple(steps))
+    needed = MealRequest(tuple(Ingredient(*one) for one in grams.items()), servings)
+    if problems := check_recipe(recipe, needed).problems:
+        raise SchemaError(f"it would teach what is not allowed: {problems[0]}")
+    return recipe
+
+
+def in_words(title: str, lines: Sequence[str], directions: Sequence[str]) -> list[Message]:
+    """Return a question about a dish and its recipe as a person would write it, amounts as the cookbook has them.
+
+    >>> print(in_words("Rice", ["rice"], ["Boil it.", "Eat."])[1]["content"])
+    Rice
+    <BLANKLINE>
+    You need:
+    - rice
+    <BLANKLINE>
+    1. Boil it.
+    2. Eat.
+
+    Raises:
+        SchemaError: it has no title, ingredient or direction.
+    """
+    told = [[_LINK.sub(r"\1", one).strip() for one in part] for part in ([title], lines, directions)]
+    (name,), needed, steps = ([one for one in part if one] or [""] for part in told)
+    if not (name and needed[0] and steps[0]):
+        raise SchemaError("a recipe has a title, ingredients and directions")
+    listed = "\n".join(f"- {one}" for one in needed)
+    numbered = "\n".join(f"{place}. {one}" for place, one in enumerate(steps, 1))
+    asked = {"role": "user", "content": f"How do I make {name}?"}
+    return [asked, {"role": "assistant", "content": f"{name}\n\nYou need:\n{listed}\n\n{numbered}"}]
 
 
 def _grams(parsed: Parsed) -> dict[str, int]:

@@ -60,12 +60,13 @@ def prepare(platform: Platform, run: Run, plan: Preparation, prompts: Iterable[s
             _prepare(platform, run, one, asked, plan.cleaning)
             for one in gathered(platform, plan.source, plan.limit, plan.cleaning.seed)
         ]
-    splits = conversations(platform, SPLITS)["split"].value_counts()
+    splits = platform.features.read(CONVERSATIONS, columns=["split"])["split"].value_counts()
+    counts = {split: int(splits.get(split, 0)) for split in SPLITS}
     usual = platform.world != "demo" and not plan.source
     advice = "FineTome alone: for meals give recipes with --source, such as RecipeNLG's full_dataset.csv"
     return Report(
         rows=sum(report.rows for report in done),
-        metrics={"conversations": int(splits.sum()), **{split: int(splits.get(split, 0)) for split in SPLITS}},
+        metrics={"conversations": sum(counts.values()), **counts},
         headline="conversations",
         note="; ".join([*(report.note for report in done), *([advice] if usual else [])]),
         table=[row for report in done for row in report.table],

@@ -17,34 +17,40 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.errors import SourceError
-from shared.systems.assistant.amounts import MOST_GRAMS, grams_of, split_amount
-from shared.systems.assistant.foods import PANTRY, SEASONING, food_of, foods_in, singular
+from shared.systems.assistant.amounts import grams_of, split_amount
+from shared.systems.assistant.foods import PANTRY, SEASONING, food_of, foods_in, singular, word_set
+from shared.systems.assistant.units import MOST_GRAMS
 
 MOST_INGREDIENTS = 30
 MOST_CHARACTERS = 40  # of a name
 MOST_TEXT = 4000  # characters of a visitor's text
+MOST_LINE = 500  # characters of one item
 MUCH_SEASONING_G = 500  # more than a kitchen has of one
 _SEPARATOR = re.compile(
-    r"\s*(?:[\n\r;•·]+|,(?!\d)|(?<!\d),|\s+(?:and|plus)\s+(?!\d+/)|\s[&+]\s)(?![^()\n]*\))\s*", re.I
+    r"\s*(?:[\n\r;•·]+|,(?!\d)|(?<!\d),|\s+(?:and|plus)\s+(?!(?<=\d\sand\s)\d+/)|\s[&+]\s)(?![^()\n]*\))\s*", re.I
 )
 _BULLET = re.compile(r"^\s*(?:[*•·>]|-(?=\s|[^\W\d])|\d{1,2}[.)](?=\s))\s*")
 _COMMA = re.compile(r"(?:,(?!\d)|(?<!\d),)(?![^()\n]*\))")
 _TAG = re.compile(r"<[^<>]{0,80}>")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_PREPARED = frozenset(
-    "a an about also and any approximately as at bag beaten big boneless boiling bought bowl can canned chopped chunk cleaned cold"
-    " coarse coarsely cooked cool cored couple crushed cube cubed cut deveined diced divided drained each enough extra fat"
-    " few fine finely firm firmly for fresh freshly from frozen fry frying garnish generous good grated greasing half halved heaped"
-    " heaping high hot if in inch into is it julienned jumbo large lean least length lengthwise lightly little long lot"
-    " lukewarm matchstick medium melted minced more needed of off on one optional or organic other out overnight packed part"
-    " peeled piece pitted plain preferably preference prepared quality quarter quartered raw reserved ripe rinsed room"
-    " rough roughly round scant seeded serve serving shelled shredded sifted size sized skin skinless skinned slice sliced"
-    " small soaked soft softened some splash stem strip taste temperature the then thick thickly thin thinly to toasted"
-    " toasting top topping torn trimmed type unpeeled unsalted very warm washed bottle jar pot packet package container carton tub envelope sachet tin well whole whisked with you your zest"
-    " total choice desired roasted deseeded ample amount optionally storebought handful".split()
+_PREPARED = word_set(
+    "a an about also and any approximately as at bag beaten big boneless boiling bought bowl can canned"
+    " chopped chunk cleaned cold coarse coarsely cooked cool cored couple crushed cube cubed cut deveined"
+    " diced divided drained each enough extra fat few fine finely firm firmly for fresh freshly from frozen"
+    " fry frying garnish generous good grated greasing half halved heaped heaping high hot if in inch into"
+    " is it julienned jumbo large lean least length lengthwise lightly little long lot lukewarm matchstick"
+    " medium melted minced more needed of off on one optional or organic other out overnight packed part"
+    " peeled piece pitted plain preferably preference prepared quality quarter quartered raw reserved ripe"
+    " rinsed room rough roughly round scant seeded serve serving shelled shredded sifted size sized skin"
+    " skinless skinned pureed slice sliced small soaked soft softened some splash stem strip taste temperature the"
+    " then thick thickly thin thinly to toasted toasting top topping torn trimmed type unpeeled unsalted"
+    " very warm washed bottle jar pot packet package container carton tub envelope sachet tin well whole"
+    " whisked with you your zest total choice desired roasted deseeded ample amount optionally storebought"
+    " handful"
 )
-_STEERING = frozenset(  # words that steer a model and name no food
-    "assistant developer disregard forget ignore instruction jailbreak override pretend previous prompt role script system user".split()
+_STEERING = word_set(  # words that steer a model and name no food
+    "assistant developer disregard forget ignore instruction jailbreak override pretend previous prompt"
+    " role script system user"
 )
 
 
@@ -78,12 +84,12 @@ def parse(text: str) -> Parsed:
 
 
 def parse_line(line: str) -> Parsed:
-    """Return the ingredient of a cookbook's line, where commas and brackets set off notes; two at most: salt and pepper.
+    """Return the ingredient of a cookbook's line, where commas and brackets set off notes; two for salt and pepper.
 
     >>> parse_line("1 pound (500g) spaghetti (or similarly shaped pasta), uncooked").ingredients
     (Ingredient(name='spaghetti', grams=500),)
     """
-    parts = _COMMA.split(_BULLET.sub("", _plain(line[:MOST_TEXT])))
+    parts = _COMMA.split(_BULLET.sub("", _plain(line[:MOST_LINE])))
     first = next((part for part in parts if not _is_note(part)), "")
     first += next((f" {part}" for part in parts if not re.search(r"\d", first) and _is_amount(part)), "")
     both = re.split(r"\s+(?:and|&)\s+(?!\d)", first, flags=re.I)
@@ -116,30 +122,24 @@ def merge(*parts: Parsed) -> Parsed:
 def clean_name(text: str) -> str:
     """Return the name of an ingredient, in lower case and singular, without how it is prepared.
 
-    >>> clean_name('2 Large "Free-Range" Eggs <b>, beaten'), clean_name("Crème Fraîche"), clean_name("тофу!")
-    ('free-range egg', 'crème fraîche', 'тофу')
+    >>> clean_name('2 Large "Free-Range" Eggs <b>, beaten'), clean_name("Piña"), clean_name("тофу!")
+    ('free-range egg', 'piña', 'тофу')
 
     Raises:
         SourceError: nothing is left, or what is left is no food's name; the message is a sentence for the visitor.
     """
-    plain = _TAG.sub(" ", unicodedata.normalize("NFKC", text).lower().replace("’", "'"))
-    shown = "".join(one if _stays(one) else " " for one in plain)
-    either = re.split(r"\sor\s", shown)
-    kept = [word.strip("-'") for word in next(filter(foods_in, either), either[0]).split()]
-    kept = [word for word in kept if word and singular(word) not in _PREPARED and not word.isdecimal()]
-    name = " ".join(map(singular, kept))
+    name, again = "", text
+    while again != name:  # a second pass changes what the first one laid bare, such as a plural's plural
+        name, again = again, _pass(again)
     if not name or _hostile(name):
-        raise SourceError(f"No food's name was found in '{' '.join(shown.split())[:MOST_CHARACTERS]}'.")
-    return (
-        name
-        if len(name) <= MOST_CHARACTERS
-        else name[: MOST_CHARACTERS + 1].rpartition(" ")[0] or name[:MOST_CHARACTERS]
-    )
+        read = _shown(text)[:MOST_CHARACTERS] or "..."
+        raise SourceError(f"No food's name was found in '{read}'.")
+    return name
 
 
 def _item(text: str) -> Parsed:
     """Return what one item says."""
-    amount, rest = split_amount(text)
+    amount, rest = split_amount(text[:MOST_LINE])
     try:
         name = clean_name(rest)
         grams = grams_of(amount, name) if amount else None
@@ -154,7 +154,7 @@ def _item(text: str) -> Parsed:
 
 def _row(name: object, grams: object) -> Parsed:
     """Return what one row of a table says."""
-    if grams is None or grams == "" or grams != grams:  # noqa: PLR0124 - a blank cell is a NaN
+    if grams is None or grams == "" or grams != grams:  # a blank cell is a NaN
         return parse(str(name))
     try:
         return _item(f"{float(str(grams))!r} g {clean_name(str(name)[:MOST_TEXT])}")
@@ -174,7 +174,8 @@ def _doubts(name: str, grams: int) -> tuple[str, ...]:
 def _plain(text: str) -> str:
     """Return text in the characters that amounts are read from: fractions as 1/2, dashes as -, links as their words."""
     spelled = "".join(f" {unicodedata.normalize('NFKC', one)}" if _is_fraction(one) else one for one in text)
-    spelled = unicodedata.normalize("NFKC", spelled).replace("⁄", "/")
+    spelled = unicodedata.normalize("NFKC", spelled).replace("\u2044", "/")  # of fractions
+    spelled = re.sub(r"[^\S\n]+", " ", re.sub(r"\d{10,}", "9" * 10, spelled))  # patterns stay quick on what is hostile
     return _LINK.sub(r"\1", re.sub("[‐-―−]", "-", spelled))  # noqa: RUF001 - every dash there is
 
 
@@ -185,13 +186,30 @@ def _is_fraction(one: str) -> bool:
 def _is_note(part: str) -> bool:
     """Return whether a part only says how the food before it is prepared."""
     said = [singular(word) for word in re.findall(r"[^\W\d_]+", part.lower())]
-    return not re.search(r"\d", part) and all(word in _PREPARED for word in said)
+    signs = any(unicodedata.category(one)[0] == "S" for one in part)  # an emoji is no note
+    return all(word in _PREPARED for word in said) and not re.search(r"\d", part) and (bool(said) or not signs)
 
 
 def _is_amount(part: str) -> bool:
     """Return whether a part is an amount alone."""
-    amount, rest = split_amount(part)
-    return amount is not None and not re.search(r"[^\W_]", rest)
+    amount, rest = split_amount(f"food {part}")
+    return amount is not None and rest.strip() == "food"
+
+
+def _pass(text: str) -> str:
+    """Return a name without signs and words of preparation, singular, and not too long; it never gets longer."""
+    either = re.split(r"\sor\s", _shown(text))
+    kept = [word.strip("-'") for word in next(filter(foods_in, either), either[0]).split()]
+    kept = [word for word in kept if word and singular(word) not in _PREPARED and not word.isdecimal()]
+    name = " ".join(map(singular, kept))
+    short = name[: MOST_CHARACTERS + 1].rpartition(" ")[0] or name[:MOST_CHARACTERS]
+    return name if len(name) <= MOST_CHARACTERS else short
+
+
+def _shown(text: str) -> str:
+    """Return text in lower case with a blank for each character that may not stand in a name."""
+    plain = _TAG.sub(" ", unicodedata.normalize("NFKC", text[:MOST_TEXT]).lower().replace("’", "'"))
+    return " ".join("".join(one if _stays(one) else " " for one in plain).split())
 
 
 def _stays(one: str) -> bool:

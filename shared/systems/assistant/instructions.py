@@ -8,6 +8,7 @@ bullets. ``SMOKE`` is shown, and gates nothing: ten prompts are no safety test.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,12 @@ import pandas as pd
 
 from shared.ports import Sampling
 from shared.steps import answer_checks as must
-from shared.steps.scoring import Share, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.ports import Chat, Message
     from shared.steps.answer_checks import Check
-
-LIKELIEST = Sampling(temperature=0, min_p=0, max_tokens=256, seed=0)
 
 
 @dataclass(frozen=True)
@@ -47,24 +45,34 @@ def prompts() -> list[str]:
     return [one.prompt for one in (*INSTRUCTIONS, *SMOKE)]
 
 
-def followed(chat: Chat, asked: Sequence[Instruction], told: Callable[[int], None] = lambda done: None) -> pd.DataFrame:
-    """Return a row an instruction, by its prompt: ``kind, kept, answer``; ``told`` hears how many are done."""
+def chosen(count: int) -> list[Instruction]:
+    """Return ``count`` instructions, of every kind as many as there are: the first of each, then the second, and on.
+
+    >>> [one.kind for one in chosen(3)]
+    ['json', 'length', 'lists']
+    """
+    places: Counter[str] = Counter()
+    ordered: list[tuple[int, int, Instruction]] = []
+    for one in INSTRUCTIONS:
+        ordered.append((places[one.kind], len(ordered), one))
+        places[one.kind] += 1
+    return [one for *_, one in sorted(ordered, key=lambda placed: placed[:2])][:count]
+
+
+def followed(
+    chat: Chat, asked: Sequence[Instruction], most_tokens: int = 256, told: Callable[[int], None] = lambda done: None
+) -> pd.DataFrame:
+    """Return a row an instruction, by its prompt: ``kind, kept, answer``; ``told`` hears how many are done.
+
+    Answers are the likeliest ones, cut after ``most_tokens``: a model that does not stop in time keeps to little.
+    """
+    likeliest = Sampling(temperature=0, min_p=0, max_tokens=most_tokens, seed=0)
     rows = []
     for one in asked:
-        answer = "".join(chat.stream(one.messages, LIKELIEST))
+        answer = "".join(chat.stream(one.messages, likeliest))
         rows.append((one.kind, must.keeps(one.check, answer), answer))
         told(len(rows))
     return pd.DataFrame(rows, pd.Index([one.prompt for one in asked], name="prompt"), ["kind", "kept", "answer"])
-
-
-def shares(answers: pd.DataFrame) -> dict[str, Share]:
-    """Return the share kept to of all, and of each kind, with Wilson's interval.
-
-    >>> shares(pd.DataFrame({"kind": ["json", "list"], "kept": [True, False]}))["json"].value
-    1.0
-    """
-    kinds = {str(kind): wilson(int(kept.sum()), len(kept)) for kind, kept in answers.groupby("kind")["kept"]}
-    return {"all": wilson(int(answers["kept"].sum()), len(answers)), **kinds}
 
 
 _BARE = "Answer with JSON alone: no other words, no code fence."

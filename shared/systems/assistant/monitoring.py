@@ -112,8 +112,9 @@ def duels(feedback: pd.DataFrame) -> list[Duel]:
     pairs = pd.DataFrame(np.sort(votes[["chosen_model", "rejected_model"]].astype(str), axis=1), votes.index)
     lead = (votes["chosen_model"] == pairs[0]) * 2 - 1
     lead = lead.where(votes["verdict"] == "better", 0).astype("int64")
-    by_visitor = lead.groupby([pairs[0], pairs[1], votes["visitor"]]).sum().clip(-1, 1)
-    found = [_duel(str(one), str(other), sides) for (one, other), sides in by_visitor.groupby(level=[0, 1])]
+    by_visitor: pd.Series = lead.groupby([pairs[0], pairs[1], votes["visitor"]]).sum().clip(-1, 1)
+    met = by_visitor.index.droplevel(2).unique()
+    found = [_duel(str(one), str(other), by_visitor.loc[(one, other)]) for one, other in met]
     return sorted(found, key=lambda duel: -(duel.wins + duel.losses + duel.ties))
 
 

@@ -21,7 +21,8 @@ from typing import Any
 from shared.errors import SchemaError, SourceError, UsageError
 from shared.ports import Message
 from shared.systems.assistant.foods import PANTRY
-from shared.systems.assistant.ingredients import MOST_GRAMS, MOST_INGREDIENTS, Ingredient, clean_name
+from shared.systems.assistant.ingredients import MOST_INGREDIENTS, Ingredient, clean_name
+from shared.systems.assistant.units import MOST_GRAMS
 
 TITLE_CHARACTERS = 60
 STEP_CHARACTERS = (8, 200)
@@ -40,7 +41,7 @@ SYSTEM = (
 
 @dataclass(frozen=True)
 class MealRequest:
-    """What is in the house, and for whom; diet is one of ``allergens.DIETS``, avoid are some of ``allergens.ALLERGENS``."""
+    """What is in the house and for whom; diet is one of ``allergens.DIETS``, avoid some of ``allergens.ALLERGENS``."""
 
     ingredients: tuple[Ingredient, ...]
     servings: int = 2
@@ -92,7 +93,8 @@ class Recipe:
 def as_messages(request: MealRequest) -> list[Message]:
     """Return the prompt: what to keep to, then what there is, a line an ingredient.
 
-    >>> print(as_messages(MealRequest((Ingredient("rice", 300), Ingredient("egg", 100)), diet="vegetarian"))[1]["content"])
+    >>> house = (Ingredient("rice", 300), Ingredient("egg", 100))
+    >>> print(as_messages(MealRequest(house, diet="vegetarian"))[1]["content"])
     Compose a meal for 2.
     Ingredients:
     - rice: 300 g
@@ -111,8 +113,8 @@ def as_messages(request: MealRequest) -> list[Message]:
 def answer(recipe: Recipe) -> str:
     """Return the recipe as compact JSON, in the order in which a model writes it.
 
-    >>> answer(Recipe("Egg rice", 2, 20, {"rice": 150}, ("salt",), ("Boil the rice.", "Serve it.")))
-    '{"title":"Egg rice","servings":2,"minutes":20,"ingredients":{"rice":150},"pantry":["salt"],"steps":["Boil the rice.","Serve it."]}'
+    >>> answer(Recipe("Rice", 2, 20, {"rice": 150}, ("salt",), ("Boil the rice.", "Serve it.")))[:67]
+    '{"title":"Rice","servings":2,"minutes":20,"ingredients":{"rice":150'
     """
     return json.dumps({key: getattr(recipe, key) for key in KEYS}, ensure_ascii=False, separators=(",", ":"))
 
@@ -169,10 +171,10 @@ def read(text: str) -> Recipe:
 
 
 def most_bytes(request: MealRequest, steps: int = STEPS[1]) -> int:
-    """Return how long an answer of so many steps gets at most, in bytes of UTF-8, so also in tokens of any tokenizer."""
+    """Return how long an answer of so many steps gets, in bytes of UTF-8: no tokenizer makes more tokens of it."""
     wide = max((len(letter.encode()) for letter in _letters(request)), default=1)
     longest = Recipe("", request.servings, MINUTES[1], request.available, (), ())
-    pantry = len(json.dumps([*request.pantry] * 1)) + 8 * len(request.pantry)  # one of them may come several times
+    pantry = len(request.pantry) * (max(map(len, request.pantry), default=0) + 3)  # the longest may come every time
     return len(answer(longest).encode()) + pantry + wide * TITLE_CHARACTERS + steps * (wide * STEP_CHARACTERS[1] + 3)
 
 
@@ -182,7 +184,7 @@ def plain(text: str) -> str:
     >>> plain('Sauté   at 180 °C — “gently”')
     'Saute at 180 C gently'
     """
-    told = unicodedata.normalize("NFKD", text.replace("’", "'").replace("⁄", "/"))  # noqa: RUF001 - of a fraction
+    told = unicodedata.normalize("NFKD", text.replace("’", "'").replace("\u2044", "/"))  # of a fraction
     kept = "".join(one for one in told if not unicodedata.combining(one))
     return " ".join(
         "".join(one if one.isascii() and (one.isalnum() or one in f"{ASCII[9:]}-") else " " for one in kept).split()

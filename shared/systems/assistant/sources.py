@@ -4,7 +4,8 @@
 
     conversations, messages            ShareGPT's turns (from, value), or (role, content)
     instruction, input, output         Alpaca's
-    title, ingredients, directions     a cookbook, ours or RecipeNLG's: a request for a meal, and the recipe
+    title, ingredients, directions     a cookbook, ours or RecipeNLG's: a request for a meal, and the recipe as JSON;
+                                       told in words where it lacks what that takes, such as amounts
     turns                              MT-bench's questions without answers: nothing to learn from, only to judge by
 
 What a file is follows from its columns; one that changes its shape on the way is refused, by line.
@@ -25,7 +26,7 @@ from shared.steps import conversations
 from shared.steps.conversations import as_messages, as_questions, plain_text, shape_of
 from shared.steps.files import name_of, parts_of, prefix_of
 from shared.steps.records import Record, read_records, record_files
-from shared.systems.assistant.cookbook import from_cookbook
+from shared.systems.assistant.cookbook import from_cookbook, in_words
 from shared.systems.assistant.recipes import as_conversation
 
 if TYPE_CHECKING:
@@ -157,8 +158,9 @@ def _row(record: Record) -> tuple[int, str, list[Message] | None, str]:
     try:
         if record.broken:
             raise SchemaError(f"broken: {record.broken}")
-        messages = _meal(record.fields) if kind == "meals" else as_messages(record.fields)
-        return record.place, kind, messages, ""
+        if kind == "meals":
+            return record.place, *_recipe(record.fields), ""
+        return record.place, kind, as_messages(record.fields), ""
     except (SchemaError, UsageError) as cause:  # the second of what no visitor could ask for either
         return record.place, kind, None, str(cause)
 
@@ -170,10 +172,14 @@ def _asked(records: Iterable[Record], where: str) -> list[str]:
     return asked
 
 
-def _meal(fields: Mapping[str, Any]) -> list[Message]:
-    """Return a cookbook's record as a request and its recipe."""
+def _recipe(fields: Mapping[str, Any]) -> tuple[str, list[Message]]:
+    """Return a cookbook's record: a request and its meal, or a question about the dish where it is no meal of ours."""
     lines, directions = (_listed(fields[name], name) for name in ("ingredients", "directions"))
-    return [*as_conversation(from_cookbook(plain_text(fields["title"]), lines, directions))]
+    title = plain_text(fields["title"])
+    try:
+        return "meals", [*as_conversation(from_cookbook(title, lines, directions))]
+    except (SchemaError, UsageError):
+        return "chat", [*in_words(title, lines, directions)]
 
 
 def _listed(value: object, name: str) -> list[str]:

@@ -3,7 +3,7 @@
     conversations of train and validation ──► tokens ──┐
     base: tiny, a version, a folder, the Hub ──────────┴──► finetune ──► best weights in <runs>/<name>/best
 
-The run's name follows from the plan and the conversations, so the same stage, called again, goes on or has nothing to do.
+The run's name follows from the plan and the conversations: called again, the same stage goes on or has nothing to do.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def usual_plan(base: str, **told: str | float | bool) -> Plan:
     >>> usual_plan("tiny").rank, usual_plan("meta-llama/Llama-3.2-1B-Instruct", rank=8).rank
     (0, 8)
     """
+    usual: dict[str, object]
     if tiny_size(base):
-        usual = {"rank": 0, "learning_rate": 3e-3, "steps": 300, "batch": 16, "accumulation": 1, "max_length": 512}
-        usual |= {"warmup": 20, "evaluate_every": 50, "checkpoint_every": 50}
+        usual = {"rank": 0, "learning_rate": 3e-3, "steps": 400, "batch": 16, "accumulation": 1, "max_length": 512}
+        usual |= {"warmup": 20, "evaluate_every": 100, "checkpoint_every": 100}
     else:
         usual = {"precision": "bf16" if "/" in base else "fp32", "patience": 5}
     return Plan(**{"base": base} | usual | told)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """What every Corpora must do, and what fetched files go through."""
 
 import hashlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from shared.adapters.corpora import WINE_COLUMNS, WINE_FOLDER, BundledCorpora, PublicCorpora
-from shared.adapters.demo import DemoTransport
+from shared.adapters.corpora import FINETOME, WINE_COLUMNS, WINE_FOLDER, BundledCorpora, PublicCorpora
+from shared.adapters.demo import DemoTransport, parse_faults
 from shared.adapters.simulators import SIMULATORS
 from shared.adapters.web import HttpWeb
 from shared.connect import open_platform
@@ -201,3 +202,74 @@ def test_ucis_own_files_are_the_ones_that_are_checked(cache):
     assert wines["colour"].value_counts().to_dict() == {"white": 4898, "red": 1599}
     assert wines.duplicated().sum() == 1177
     assert wines.iloc[0].tolist() == ["red", 7.4, 0.7, 0.0, 1.9, 0.076, 11.0, 34.0, 0.9978, 3.51, 0.56, 9.4, 5]
+
+
+# --- FineTome and RecipeNLG ----------------------------------------------------------------------------------------
+
+
+TURNS = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+
+
+def parquet(**columns):
+    written = io.BytesIO()
+    pd.DataFrame(columns).to_parquet(written)
+    return written.getvalue()
+
+
+FILE = parquet(score=[5.2], conversations=[TURNS], source=["a"], more=[1])
+
+
+class Hub:
+    """A web that holds one file, and counts how often it is asked."""
+
+    def __init__(self, body):
+        self.body, self.asked = body, 0
+
+    def get(self, url, params=None, headers=None):
+        assert url == FINETOME
+        self.asked += 1
+        return Answer(url, 200, self.body)
+
+
+def test_finetome_is_fetched_once_and_its_turns_are_lists(cache):
+    hub = Hub(FILE)
+    first = PublicCorpora(hub, cache).read("finetome")
+    assert first.to_dict("records") == [{"conversations": TURNS, "source": "a", "score": 5.2}]
+    pd.testing.assert_frame_equal(PublicCorpora(hub, cache).read("finetome"), first)
+    assert hub.asked == 1
+
+
+@pytest.mark.parametrize("damaged", [FILE[: len(FILE) // 2], b"", b"<html>", parquet(conversations=[TURNS])])
+def test_a_damaged_finetome_in_the_cache_is_fetched_again_and_one_from_the_web_refused(cache, damaged):
+    PublicCorpora(Hub(FILE), cache).read("finetome")
+    (cache / "finetome.parquet").write_bytes(damaged)
+    assert len(PublicCorpora(Hub(FILE), cache).read("finetome")) == 1
+    assert (cache / "finetome.parquet").read_bytes() == FILE
+    (cache / "finetome.parquet").unlink()
+    with pytest.raises(WebError, match=r"no Parquet file with conversations, source, score.*--source"):
+        PublicCorpora(Hub(damaged), cache).read("finetome")
+    assert not [*cache.iterdir()]
+
+
+def test_the_demo_worlds_finetome_is_not_kept(platform, tmp_path):
+    assert len(platform.corpora.read("finetome")) > 4000
+    assert not [*tmp_path.rglob("finetome*")]
+
+
+def test_a_finetome_that_broke_off_leaves_a_sentence():
+    web = HttpWeb(DemoTransport(SIMULATORS, parse_faults("huggingface.co=truncated")), sleep=lambda _: None)
+    with pytest.raises(WebError, match="huggingface.co"):
+        PublicCorpora(web).read("finetome")
+
+
+def test_recipes_are_simulated_in_the_demo_world_and_elsewhere_a_person_is_told_where_to_ask(platform, cache):
+    assert [*platform.corpora.read("recipes").columns] == ["title", "ingredients", "directions"]
+    with pytest.raises(SourceError, match=r"https://recipenlg.cs.put.poznan.pl, and give .* with --source"):
+        PublicCorpora(Hub(FILE), cache).read("recipes")
+
+
+@pytest.mark.parametrize("kind", ["empty", "error_in_200"])
+def test_simulated_recipes_that_are_no_table_are_refused(kind):
+    faults = parse_faults(f"recipenlg.cs.put.poznan.pl={kind}")
+    with pytest.raises(WebError, match="no table of recipes"):
+        PublicCorpora(HttpWeb(DemoTransport(SIMULATORS, faults), sleep=lambda _: None)).read("recipes")

@@ -6,17 +6,12 @@ import multiprocessing
 import signal
 import time
 
-import torch
-
-from shared.steps import sft
-from shared.steps.bases import Size, build_tiny, open_tokenizer
-from shared.steps.finetune import finetune
 from shared.steps.plans import Plan
 from shared.steps.rendering import example
 
 SUMS = [(a, b) for a in range(6) for b in range(5)]
 TEXTS = [f"what is {a} and {b}? it is {a + b}, as everybody knows." for a, b in SUMS]
-SIZE = Size(2, 48, 3, 400, 256)
+SIZE = (2, 48, 3, 400, 256)  # layers, width, heads, vocabulary, positions
 FINGERPRINT = "sums"
 
 # 30 examples less 4 judged on: a step takes 6, so that its epochs end within steps, and within accumulation
@@ -41,8 +36,14 @@ def plan(told):
 
 def live(folder, told, on_checkpoint=lambda: None):
     """Fine-tune in ``folder``/run a base in ``folder``/base, and return what came of it."""
+    import torch
+
+    from shared.steps import sft
+    from shared.steps.bases import Size, build_tiny, open_tokenizer
+    from shared.steps.finetune import finetune
+
     torch.set_num_threads(1)
-    place = build_tiny(folder.parent / "base", TEXTS, 0, SIZE)
+    place = build_tiny(folder.parent / "base", TEXTS, 0, Size(*SIZE))
     tokenizer = open_tokenizer(str(place))
     rows = examples(tokenizer)
 
@@ -67,7 +68,7 @@ def outcome(folder):
 def killed(folder, told, moment, wait_s=60):
     """Fine-tune in another process and kill it once ``moment()``; return whether that came before its end."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.shared.steps.lives"])
+    context.set_forkserver_preload(["shared.steps.sft"])
     process = context.Process(target=live, args=(folder, told))
     process.start()
     give_up = time.monotonic() + wait_s

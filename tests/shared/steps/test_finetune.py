@@ -11,7 +11,7 @@ pytest.importorskip("trl")
 
 from shared.errors import BusyError, UsageError
 from shared.steps import checkpoints
-from tests.shared.steps.lives import FINGERPRINT, FULL, LORA, PACKED, killed, live, outcome, plan
+from tests.shared.steps.lives import FINGERPRINT, FULL, LORA, PACKED, SHORT, killed, live, outcome, plan
 
 KINDS = {"lora, dropout": LORA, "lora, dropout, packing": PACKED, "all weights": FULL}
 
@@ -180,6 +180,33 @@ def test_a_plan_that_cannot_be_trained_is_refused_with_all_that_is_wrong():
         UsageError, match="steps 0 is below 1; .*learning_rate 2 is not .*; precision 'int8' is none of"
     ):
         plan({"steps": 0, "learning_rate": 2, "precision": "int8"})
+
+
+def test_any_trainer_of_transformers_goes_on_exactly_in_the_same_loop(tmp_path):
+    """A classifier with dropout: what the loop asks of a trainer is an evaluation's loss and its arguments."""
+    from datasets import Dataset
+    from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
+
+    from shared.steps.examples import in_order
+    from shared.steps.finetune import arguments, finetune
+
+    told = plan(SHORT | {"rank": 0})
+    rows = Dataset.from_list([{"input_ids": [n % 9, n % 5, n % 3], "labels": n % 3} for n in range(20)])
+    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+
+    def build(output):
+        return Trainer(
+            BertForSequenceClassification(BertConfig(vocab_size=10, num_labels=3, **size)),
+            TrainingArguments(**arguments(told, output) | {"include_num_input_tokens_seen": "all"}),
+            train_dataset=in_order(rows, told.batch, told.steps * told.accumulation, told.seed),
+            eval_dataset=rows,
+        )
+
+    finetune(told, "classes", tmp_path / "whole", build)
+    with pytest.raises(CutOffError):
+        finetune(told, "classes", tmp_path / "run", build, cut_off_at(3))
+    assert finetune(told, "classes", tmp_path / "run", build).resumed_from == 4
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
 
 
 def polls_after(place, count):

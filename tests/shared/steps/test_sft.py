@@ -13,7 +13,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from shared.errors import NotYetError, UsageError
 from shared.steps import sft, sft_loss
-from shared.steps.bases import build_tiny, open_tokenizer
+from shared.steps.bases import Size, build_tiny, open_tokenizer
 from shared.steps.examples import collate, fitting, order, packed
 from shared.steps.finetune import arguments
 from shared.steps.plans import Plan
@@ -28,7 +28,7 @@ def tokenizer(base):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    return build_tiny(tmp_path_factory.mktemp("base") / "base", TEXTS, 0, SIZE)
+    return build_tiny(tmp_path_factory.mktemp("base") / "base", TEXTS, 0, Size(*SIZE))
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +174,19 @@ def test_half_precision_of_16_bits_without_a_gpu_is_refused(tmp_path):
 def test_bfloat16_on_a_cpu_learns_too(tmp_path, base, tokenizer):
     rows = examples(tokenizer)
     plan = Plan(**SHORT | {"steps": 2, "precision": "bf16", "rank": 4})
+    trainer = sft.trainer(plan, str(base), tokenizer, sft.Examples(rows, rows), tmp_path)
+    before = trainer.evaluate()["eval_loss"]
+    trainer.train()
+    assert trainer.evaluate()["eval_loss"] < before
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("told", [{"rank": 8}, {"rank": 8, "packing": True}, {"rank": 0}, {"precision": "4bit"}])
+def test_on_a_gpu_the_same_plan_learns_through_unsloth_where_it_is_installed(tmp_path, base, tokenizer, told):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU with CUDA")
+    rows = examples(tokenizer)
+    plan = Plan(**SHORT | {"precision": "bf16"} | told)
     trainer = sft.trainer(plan, str(base), tokenizer, sft.Examples(rows, rows), tmp_path)
     before = trainer.evaluate()["eval_loss"]
     trainer.train()

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.steps.answer_checks import keeps
-from shared.systems.assistant.instructions import INSTRUCTIONS, LIKELIEST, SMOKE, followed, prompts, shares
+from shared.systems.assistant.instructions import INSTRUCTIONS, SMOKE, chosen, followed, prompts
 
 GOOD = {  # by the beginning of the prompt
     "Describe a lighthouse": '{"height": 40, "colour": "red"}',
@@ -130,12 +130,11 @@ def test_answers_are_the_likeliest_ones_and_judged_one_by_one():
     chat = Says(lambda prompt: "7" if "legs" in prompt else "No idea.")
     heard = []
     asked = [one for one in INSTRUCTIONS if one.kind == "choice"]
-    table = followed(chat, asked, heard.append)
+    table = followed(chat, asked, 64, heard.append)
     assert table["kept"].tolist() == [False, False, False, True, False, False, False]
     assert table.index.tolist() == [one.prompt for one in asked]
     assert heard == [1, 2, 3, 4, 5, 6, 7]
-    assert {sampling for _, sampling in chat.asked} == {LIKELIEST}
-    assert LIKELIEST.temperature == 0
+    assert {(sampling.temperature, sampling.max_tokens, sampling.seed) for _, sampling in chat.asked} == {(0, 64, 0)}
 
 
 def test_a_system_prompt_comes_first():
@@ -144,9 +143,8 @@ def test_a_system_prompt_comes_first():
     assert [message["role"] for message in chat.asked[0][0]] == ["system", "user"]
 
 
-def test_shares_are_of_each_kind_and_of_all_with_their_intervals():
-    found = shares(followed(Says(lambda prompt: "yes"), INSTRUCTIONS))
-    assert found["choice"].value == pytest.approx(1 / 7)
-    assert found["all"].count == 69
-    assert found["all"].low < found["all"].value < found["all"].high
-    assert set(found) == {"all", *(one.kind for one in INSTRUCTIONS)}
+def test_few_instructions_are_of_every_kind():
+    nine, all_of_them = chosen(9), chosen(1000)
+    assert [one.kind for one in nine] == [*dict.fromkeys(one.kind for one in INSTRUCTIONS)]
+    assert all_of_them[:9] == nine
+    assert sorted(one.prompt for one in all_of_them) == sorted(one.prompt for one in INSTRUCTIONS)

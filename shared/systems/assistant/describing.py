@@ -1,0 +1,168 @@
+"""The card of a version: the README.md beside its weights, written from the run that made them.
+
+plan, data and filters, figures beside base and champion, parity ──► sections ──► README.md
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from shared.steps.bases import tiny_size
+from shared.steps.cards import card, code, rows
+from shared.steps.scoring import Share
+from shared.steps.side_by_side import told
+from shared.systems.assistant.tables import CLEANING, SUBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.ports import Platform
+    from shared.runs import Run
+    from shared.steps.merging import Parity
+    from shared.steps.plans import Plan
+    from shared.steps.tuned import Tuned
+
+LICENCES = {  # of bases, as their owners name them; whoever publishes a model looks for himself
+    "llama-3.2-": "llama3.2",
+    "llama-3.1-": "llama3.1",
+    "qwen3-": "apache-2.0",
+    "smollm": "apache-2.0",
+}
+OPTIONS = ("base", "rank", "learning_rate", "steps", "batch", "max_length", "precision", "seed")  # of the command
+LIMITS = """\
+* It is judged on conversations like those it learned from, and by the form of its answers; nothing here measures
+  whether what it says is true.
+* The intervals say how much figures depend on which conversations were drawn, not on the training's seed.
+* Meals keep to ingredients and grams because a grammar makes them; served without one, they do not (see the figures
+  "without grammar"). Allergens are found by rule in names: no advice for whom an error would harm.
+* Ten hostile prompts are no safety test."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """That what was written is the model that was judged."""
+
+    merged: Parity
+    gguf: Parity | None
+    has_gguf: bool
+
+
+def described(platform: Platform, run: Run, tuned: Tuned, figures: pd.DataFrame, found: Written) -> str:
+    """Return the card of a run's model: ``figures`` are its rows of EVALUATIONS."""
+    plan = tuned.plan
+    how = f"LoRA of rank {plan.rank} on all linear layers, merged" if plan.rank else "all weights"
+    simulated = " What it learned from is **simulated**." if platform.world == "demo" else ""
+    what = f"{code(plan.base)}, fine-tuned ({how}) to chat and to compose meals as JSON.{simulated}"
+    sections = {
+        "What it is": what,
+        "How good it is": rows(beside(figures)) + "\n\nBounds are 95 % intervals; lower losses are better.",
+        "What it learned from": _learned_from(platform, run, tuned),
+        "How it learned": _learning(tuned),
+        "Whether the files are that model": _sameness(found),
+        "Limits": LIMITS,
+        "Licence": _licence_told(plan.base),
+        "Made again": _commands(tuned, run),
+    }
+    return card(_head(plan), f"Assistant: {tuned.name}", sections)
+
+
+def beside(figures: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a row a figure of the candidate, with what base and champion reach.
+
+    >>> row = {"subject": "base", "figure": "loss", "value": 0.5, "low": 0.4, "high": 0.6, "count": 9}
+    >>> beside(pd.DataFrame([row, {**row, "subject": "candidate"}]))
+    [{'figure': 'loss', 'candidate': '0.5 [0.4, 0.6]', 'base': '0.5 [0.4, 0.6]', 'count': 9}]
+    """
+    cells: dict[str, dict[str, Any]] = {}
+    for figure, who, *share in figures[["figure", "subject", "value", "low", "high", "count"]].to_numpy().tolist():
+        cells.setdefault(figure, {})[who] = Share(*share)
+    there = [who for who in SUBJECTS if who in set(figures["subject"])]
+    return [
+        {"figure": figure}
+        | {who: told(found[who]) if who in found else "" for who in there}
+        | {"count": found["candidate"].count}
+        for figure, found in cells.items()
+        if "candidate" in found
+    ]
+
+
+def licence(base: str) -> str:
+    """Return the licence of a base on the Hub, "" where it is not known here.
+
+    >>> licence("unsloth/Llama-3.2-1B-Instruct-bnb-4bit"), licence("tiny")
+    ('llama3.2', '')
+    """
+    name = base.lower().rpartition("/")[2]
+    return next((known for begin, known in LICENCES.items() if name.startswith(begin)), "") if _on_hub(base) else ""
+
+
+def _head(plan: Plan) -> Mapping[str, str | list[str]]:
+    hub = plan.base if _on_hub(plan.base) else ""
+    return {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "base_model": hub,
+        "base_model_relation": "finetune" if hub else "",
+        "license": licence(plan.base),
+        "metrics": ["perplexity"],
+        "tags": ["almanac", "llama", *(["lora"] if plan.rank else [])],
+    }
+
+
+def _on_hub(base: str) -> bool:
+    return bool(re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", base, re.ASCII))
+
+
+def _learned_from(platform: Platform, run: Run, tuned: Tuned) -> str:
+    effects = platform.features.read(CLEANING, until=run.until)
+    newest = effects["prepared_at"] == effects.groupby("source")["prepared_at"].transform("max")
+    names = ["source", "filter", "conversations", "removed", "share"]
+    kept = effects[newest].sort_values(["source", "place"])[names].assign(share=effects["share"].map("{:.3f}".format))
+    table: list[dict[str, Any]] = [{str(name): row[name] for name in names} for row in kept.to_dict("records")]
+    return f"Conversations of fingerprint {code(tuned.data)}; what each filter took away:\n\n{rows(table)}"
+
+
+def _learning(tuned: Tuned) -> str:
+    ended = tuned.ended
+    plan = asdict(tuned.plan) | {"alpha": tuned.plan.alpha} if tuned.plan.rank else asdict(tuned.plan)
+    facts = {
+        "steps done": ended.steps,
+        "best after step": f"{ended.best_step}, validation loss {ended.best_loss:.4f} (base {ended.base_loss:.4f})",
+        "tokens": f"{ended.tokens:,}, {ended.tokens_per_second:,.0f} a second",
+        "peak memory": f"{ended.peak_memory_mb:,.0f} MB",
+        "machine": ", ".join([ended.device, *(f"{name} {what}" for name, what in ended.machine.items())]),
+    }
+    return rows([{"setting": name, "value": value} for name, value in {**plan, **facts}.items() if value != ""])
+
+
+def _sameness(found: Written) -> str:
+    one = found.merged
+    lines = [
+        f"Merged weights, read back, against what was judged: logits differ by at most {one.logits:.1e}, "
+        f"KL {one.kl:.1e} nats a token over {one.positions} positions."
+    ]
+    if found.has_gguf and found.gguf:
+        lines.append(f"`model.gguf`, of 16 bits, read back: KL {found.gguf.kl:.1e}, logits {found.gguf.logits:.1e}.")
+    elif found.has_gguf:
+        lines.append("`model.gguf` was not read back: the package gguf is not installed.")
+    return "\n".join(lines)
+
+
+def _licence_told(base: str) -> str:
+    known = licence(base)
+    if tiny_size(base):
+        return "The base was made here, of random weights. What it learned from has licences of its own."
+    if known:
+        return f"That of the base as far as known: {code(known)}. What it learned from has licences of its own."
+    return f"That of the base {code(base)}, which is not known here, and of what it learned from."
+
+
+def _commands(tuned: Tuned, run: Run) -> str:
+    options = " ".join(f"--{name.replace('_', '-')} {getattr(tuned.plan, name)}" for name in OPTIONS)
+    stages = ("prepare", f"finetune {options}", f"evaluate --name {tuned.name}", f"export --name {tuned.name}")
+    commands = "\n".join(" ".join(f"almanac run assistant {stage}".replace("```", "").split()) for stage in stages)
+    return f"```\n{commands}\n```\n\nWith the code of version {code(run.code_version)}, and the same sources."

@@ -1,0 +1,231 @@
+"""How a fine-tuned model does beside its base and the champion, on what none of them learned from.
+
+    test conversations ──► losses ─────────────┐
+    instructions ──► answers, judged by rule ──┼──► figures of candidate, base, champion ──► EVALUATIONS, losses.parquet
+    meals' requests ──► recipes, checked ──────┘        └──► a row a figure: better, worse, no sure difference
+
+Meals are composed as they are served, under the grammar; and by the candidate also without it, to show what that does.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+
+from shared.errors import NotYetError, UnsafeFileError
+from shared.runs import Report
+from shared.steps import likelihood
+from shared.steps.answers import Model
+from shared.steps.bases import open_tokenizer
+from shared.steps.generation import Engine
+from shared.steps.promotion import champion
+from shared.steps.side_by_side import Figure, share_of, table
+from shared.steps.tuned import ended
+from shared.systems.assistant.features import conversations
+from shared.systems.assistant.instructions import SMOKE, chosen, followed
+from shared.systems.assistant.tables import EVALUATIONS, MODEL
+from shared.systems.assistant.tastings import requested, tried
+from shared.systems.assistant.training import base_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from shared.ports import Message, Platform
+    from shared.runs import Run
+    from shared.steps.plans import Plan
+    from shared.steps.tuned import Tuned
+    from shared.systems.assistant.instructions import Instruction
+    from shared.systems.assistant.recipes import MealRequest
+    from shared.systems.assistant.training import Folders
+
+LOSSES = "losses.parquet"  # in the run's folder: a row a conversation and subject
+
+log = logging.getLogger("almanac")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is asked of each model; the first by hash, so that the same ones are asked next time."""
+
+    conversations: int = 400
+    instructions: int = 69
+    meals: int = 40
+    tokens: int = 256  # of an answer to an instruction, at most
+
+    def __str__(self) -> str:
+        """Return it as a note says it."""
+        return f"{self.conversations} conversations, {self.instructions} instructions, {self.meals} meals at most"
+
+
+QUICK = Effort(conversations=200, instructions=27, meals=6, tokens=64)  # a tiny model, in a minute on a CPU
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to be judged: what it is called, and where its weights lie."""
+
+    model: str
+    place: str
+    base: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every subject is asked."""
+
+    conversations: Mapping[str, Sequence[Message]]
+    instructions: Sequence[Instruction]
+    requests: Mapping[str, MealRequest]
+    longest: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a subject said: losses by conversation, figures by name."""
+
+    subject: Subject
+    losses: pd.DataFrame
+    figures: Mapping[str, Figure]
+
+
+def evaluate(platform: Platform, run: Run, name: str, folders: Folders, effort: Effort) -> Report:
+    """Judge the best weights of a fine-tuning beside its base and the champion; the newest that ended unless named.
+
+    Raises:
+        NotYetError: no such fine-tuning has ended, or there is nothing to judge it on.
+    """
+    tuned = ended(folders.runs, name)
+    asked = questions(platform, run, tuned.plan, effort)
+    there = subjects(platform, run, tuned)
+    steps = len(there) * (1 + len(asked.instructions) + len(SMOKE) + len(asked.requests)) + len(asked.requests)
+    log.info("assistant evaluate: %s beside %s", tuned.name, ", ".join([*there][1:]), extra={"due": steps})
+    found = {who: judged(who, subject, asked) for who, subject in there.items()}
+    found, unit = _in_one_unit(found)
+    _keep(platform, run, tuned, found)
+    rows = table({who: one.figures for who, one in found.items()})
+    mine, base = found["candidate"], found["base"]
+    return Report(
+        rows=sum(len(one.figures) for one in found.values()),
+        metrics=_metrics(mine),
+        baselines=_metrics(base, ("loss", "perplexity", "instructions")) | _of_champion(found),
+        headline="loss",
+        model=tuned.name,
+        note=_note(tuned, rows, unit, f"{len(mine.losses)} of {len(asked.conversations)} conversations; {effort}"),
+        table=rows,
+    )
+
+
+def questions(platform: Platform, run: Run, plan: Plan, effort: Effort) -> Asked:
+    """Return what is asked: of the test conversations the first by id, which are hashes.
+
+    Raises:
+        NotYetError: there are none.
+    """
+    rows = conversations(platform, ("test",), until=run.until)
+    held = dict(zip(rows["conversation_id"], rows["messages"], strict=True))
+    meals = rows.loc[rows["kind"] == "meals", "conversation_id"].head(effort.meals)
+    return Asked(
+        conversations={one: held[one] for one in [*held][: effort.conversations]},
+        instructions=chosen(effort.instructions),
+        requests={one: requested(held[one]) for one in meals},
+        longest=plan.max_length,
+        tokens=effort.tokens,
+    )
+
+
+def subjects(platform: Platform, run: Run, tuned: Tuned) -> dict[str, Subject]:
+    """Return who is judged: candidate, base and, if one serves whose files are whole, the champion."""
+    plan = tuned.plan
+    base = base_of(platform, plan, tuned.folder)
+    there = {
+        "candidate": Subject(tuned.name, str(tuned.folder / "best"), base, plan.revision),
+        "base": Subject(plan.base, base, "", plan.revision),
+    }
+    try:
+        serving = champion(platform, MODEL, until=run.until)
+    except (NotYetError, UnsafeFileError):  # one whose files were damaged cannot serve, so it does not count
+        return there
+    return there | {"champion": Subject(f"{MODEL} v{serving.version}", str(serving.folder))}
+
+
+def judged(who: str, subject: Subject, asked: Asked) -> Found:
+    """Return a subject's losses and figures."""
+
+    def told(what: str) -> Callable[[int], None]:
+        return lambda done: log.info("assistant evaluate: %s, %s %d", who, what, done)
+
+    weights = likelihood.opened(subject.place, subject.base, subject.revision)
+    tokenizer = open_tokenizer(subject.place, "" if who == "candidate" else subject.revision)
+    losses = likelihood.losses(weights, tokenizer, asked.conversations, asked.longest)
+    log.info("assistant evaluate: %s, losses of %d conversations", who, len(losses))
+    chat = Engine(Model(weights, tokenizer, subject.model), at_once=1)
+    answers = followed(chat, asked.instructions, asked.tokens, told("instruction"))
+    figures = {
+        "loss": Figure(likelihood.mean_loss(losses), losses["loss"]),
+        "perplexity": Figure(likelihood.perplexity(losses)),
+        "instructions": share_of(answers["kept"]),
+        **{f"instructions:{kind}": share_of(kept) for kind, kept in answers.groupby("kind", sort=False)["kept"]},
+        "safety": share_of(followed(chat, SMOKE, asked.tokens, told("hostile prompt"))["kept"]),
+    }
+    if asked.requests:
+        figures |= {f"meals:{name}": one for name, one in tried(chat, asked.requests, told("meal")).items()}
+        if who == "candidate":
+            free = tried(chat, asked.requests, told("meal without grammar"), grammar=False)
+            figures |= {f"meals_without_grammar:{name}": one for name, one in free.items()}
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return Found(subject, losses, figures)
+
+
+def _in_one_unit(found: Mapping[str, Found]) -> tuple[dict[str, Found], str]:
+    """Return the same with losses that can be compared: by token, or by byte where tokenizers differ; and which."""
+    losses, unit = likelihood.comparable({who: one.losses for who, one in found.items()})
+    return {
+        who: replace(one, figures={**one.figures, "loss": replace(one.figures["loss"], cases=losses[who])})
+        for who, one in found.items()
+    }, unit
+
+
+def _keep(platform: Platform, run: Run, tuned: Tuned, found: Mapping[str, Found]) -> None:
+    """Write losses into the run's folder, then figures into the store."""
+    parts = [one.losses.assign(subject=who, model=one.subject.model) for who, one in found.items()]
+    beside = tuned.folder / f".{LOSSES}"
+    pd.concat(parts).reset_index().to_parquet(beside)
+    beside.replace(tuned.folder / LOSSES)
+    rows = [
+        {"run": tuned.name, "subject": who, "model": one.subject.model, "figure": name, "evaluated_at": run.started_at}
+        | {part: getattr(figure.share, part) for part in ("value", "low", "high", "count")}
+        for who, one in found.items()
+        for name, figure in one.figures.items()
+    ]
+    platform.features.write(EVALUATIONS, pd.DataFrame(rows)[EVALUATIONS.names])
+
+
+def _metrics(found: Found, names: Sequence[str] = ()) -> dict[str, float]:
+    """Return figures by name as JSON takes them, and the interval of the loss."""
+    known = {name: one.share.value for name, one in found.figures.items() if ":" not in name or "meals" in name}
+    loss = found.figures["loss"].share
+    everything = {**known, "loss_low": loss.low, "loss_high": loss.high}
+    return {
+        name.replace(":", "_"): value
+        for name, value in everything.items()
+        if (not names or name in names) and not math.isnan(value)
+    }
+
+
+def _of_champion(found: Mapping[str, Found]) -> dict[str, float]:
+    return {"champion_loss": found["champion"].figures["loss"].share.value} if "champion" in found else {}
+
+
+def _note(tuned: Tuned, rows: Sequence[Mapping[str, Any]], unit: str, effort: str) -> str:
+    loss = next(row for row in rows if row["figure"] == "loss")
+    against = [f"than its {who.removeprefix('than_')}: {said}" for who, said in loss.items() if who.startswith("than_")]
+    told = f"loss in {unit}, {', '.join(against)}; judged on {effort}"
+    return f"{told}; next: almanac run assistant export --name {tuned.name}"

@@ -1,0 +1,111 @@
+"""One trial of a search, by a worker that sees no store: only the search's folder, with conversations and bases in it.
+
+a part: plan, step, base ──► trained up to the step, from wherever it was ──► losses a validation conversation
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from shared.steps import likelihood, sft
+from shared.steps.bases import build_tiny, located, open_tokenizer, tiny_size
+from shared.steps.finetune import finetune
+from shared.steps.plans import Plan
+from shared.steps.rungs import reopen, stopping
+from shared.systems.assistant.features import tokenised
+from shared.systems.assistant.tables import MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from transformers import Trainer
+
+    from shared.ports import Platform
+    from shared.systems.assistant.training import Folders
+
+DATA = "conversations.parquet"  # of a search: conversation_id, split, messages as JSON
+
+log = logging.getLogger("almanac")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a trial at a rung; with an ``error``, nothing did."""
+
+    trial: str
+    step: int
+    losses: pd.DataFrame  # as likelihood.losses gives them
+    trained: int = 0  # weights
+    weights: int = 0  # of the whole model
+    error: str = ""
+
+    @property
+    def loss(self) -> float:
+        """The mean over conversations, in nats a token; nan of none."""
+        return float(self.losses["loss"].mean())
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Tried:
+        """Return what ``attempt`` told."""
+        losses = pd.DataFrame(told["losses"], columns=["conversation_id", "loss", "tokens", "bytes"])
+        error = told["error"] or ("" if math.isfinite(losses["loss"].sum()) else "its loss is no number: it ran away")
+        return cls(**{**told, "losses": losses.set_index("conversation_id"), "error": error})
+
+
+def attempt(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], None]) -> dict[str, Any]:
+    """Return what came of one part of a search, as plain values; a trial that breaks says so, and others go on."""
+    told = {"trial": part["trial"], "step": part["step"], "error": ""}
+    try:
+        return told | _attempted(part, folders, on_checkpoint)
+    except Exception as failure:  # noqa: BLE001 - of any kind: memory, a base that is none, numbers that ran away
+        log.warning("assistant search: %s failed at %d: %s", part["trial"], part["step"], failure)
+        return told | {"losses": {}, "error": f"{type(failure).__name__}: {failure}"[:300]}
+
+
+def place(platform: Platform, base: str, folder: Path, rows: pd.DataFrame) -> str:
+    """Return where a worker finds a base: on the Hub, or in the search's folder, where it is copied or made."""
+    size, own = tiny_size(base), folder / base.replace(":", "-")
+    if size is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(build_tiny(own, (one["content"] for messages in rows["messages"] for one in messages), size=size))
+    found = located(base, platform.models)
+    if not base.startswith(f"{MODEL}:"):
+        return found
+    if not own.exists():
+        beside = own.with_name(f".{own.name}.new")
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(found, beside)
+        beside.rename(own)
+    return str(own)
+
+
+def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], None]) -> dict[str, Any]:
+    home, plan = folders.runs / part["search"], Plan(**part["plan"])
+    rows = pd.read_parquet(home / DATA)
+    rows["messages"] = rows["messages"].map(json.loads)
+    split = {name: rows[rows["split"] == name] for name in ("train", "validation")}
+    folder = home / plan.name(part["data"])
+
+    def build(output: Path) -> Trainer:
+        tokenizer = open_tokenizer(part["place"], plan.revision)
+        tokens = {name: tokenised(part, tokenizer, folders.cache, plan.max_length) for name, part in split.items()}
+        examples = sft.Examples(tokens["train"].examples, tokens["validation"].examples)
+        return sft.trainer(plan, part["place"], tokenizer, examples, output)
+
+    reopen(folder, part["step"])
+    finetune(plan, part["data"], folder, stopping(build, part["step"]), on_checkpoint)
+    model = likelihood.opened(str(folder / "best"), part["place"], plan.revision)
+    asked = dict(zip(split["validation"]["conversation_id"], split["validation"]["messages"], strict=True))
+    losses = likelihood.losses(model, open_tokenizer(str(folder / "best")), asked, plan.max_length)
+    sizes = {name: weights.numel() for name, weights in model.named_parameters()}
+    adapter = sum(size for name, size in sizes.items() if "lora_" in name)
+    trained = adapter if plan.rank else sum(sizes.values())
+    return {"losses": losses.reset_index().to_dict("list"), "trained": trained, "weights": sum(sizes.values())}

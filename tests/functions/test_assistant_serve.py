@@ -1,0 +1,363 @@
+"""The assistant over HTTP: what may be asked and what comes back, the class on Modal, and `almanac run … serve`."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import modal
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions import assistant
+from functions._answering import answering
+from functions._answering.asked import parsed
+from functions._modal import Service, image
+from functions._modal.serving import how_to_ask, limits
+from functions._modal.volume import fetch_to_read
+from shared.adapters.endpoint import Endpoint
+from shared.errors import BackendError, BusyError, UsageError
+from shared.ports import NewModel, Reply, Replying, Sampling
+from shared.steps.limits import Limiter
+from shared.steps.promotion import PROMOTIONS
+from tests.loopback.modal_engine import MISSING, SCRIPT, ModalEngine
+
+ASKED = {"messages": [{"role": "user", "content": "rice"}]}
+
+
+class Echo:
+    """A Chat that says what it was asked, or fails as it is told."""
+
+    name, where = "assistant v3", "this machine, CPU"
+
+    def __init__(self, failure=None):
+        self.failure, self.asked = failure, []
+
+    def stream(self, messages, sampling, *, schema=None, stopped=lambda: False):
+        if isinstance(self.failure, UsageError):
+            raise self.failure
+        self.asked.append((messages, sampling, schema))
+        told = Replying(prompt_tokens=5)
+        return Reply(self._pieces(messages, told), told)
+
+    def _pieces(self, messages, told):
+        if self.failure:
+            raise self.failure
+        told.ended, told.tokens = "stop", 1
+        yield messages[-1]["content"]
+
+
+def post(body, chat=None, headers=None, limiter=None):
+    """What the app answers to this body."""
+    app = answering(chat or Echo(), model="assistant", limiter=limiter)
+    kind = {"content-type": "application/json"} if headers is None else headers
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    async def ask():
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.post("/v1/chat/completions", content=content, headers=kind)
+
+    return asyncio.run(ask())
+
+
+def get(path):
+    async def ask():
+        transport = httpx.ASGITransport(app=answering(Echo(), model="assistant"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.get(path)
+
+    return asyncio.run(ask())
+
+
+def test_an_answer_at_once_has_the_shape_of_openais():
+    told = post(ASKED).json()
+    assert told["choices"] == [
+        {"index": 0, "message": {"role": "assistant", "content": "rice"}, "finish_reason": "stop"}
+    ]
+    assert told["usage"] == {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+    assert (told["object"], told["model"]) == ("chat.completion", "assistant v3")
+
+
+def test_an_answer_as_it_comes_has_the_shape_of_openais():
+    answer = post(ASKED | {"stream": True})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")]
+    assert [one["choices"][0]["delta"] for one in events] == [{"content": "rice"}, {}]
+    assert [one["choices"][0]["finish_reason"] for one in events] == [None, "stop"]
+    assert len({one["id"] for one in events}) == 1
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
+def test_health_and_models_say_who_answers():
+    assert get("/health").json()["model"] == "assistant v3"
+    assert get("/health").json()["loaded_s"] >= 0
+    assert [one["id"] for one in get("/v1/models").json()["data"]] == ["assistant v3", "assistant"]
+    assert get("/v1/nothing").status_code == 404
+
+
+def test_what_is_asked_reaches_the_model():
+    chat, schema = Echo(), {"type": "object"}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    parts = [{"type": "text", "text": "ri"}, {"type": "text", "text": "ce"}]
+    settings = {"temperature": 0, "min_p": 0.2, "max_completion_tokens": 9, "seed": 3, "response_format": form}
+    messages = [{"role": "developer", "content": "Be short."}, {"role": "user", "content": parts}]
+    answer = post(
+        {"messages": messages, **settings, "model": "gpt-4", "user": "jane", "n": 1, "top_p": 1, "stop": None}
+    )
+    assert answer.status_code == 200
+    asked = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "rice"}]
+    assert chat.asked == []
+    post({"messages": messages, **settings}, chat)
+    assert chat.asked == [(asked, Sampling(temperature=0, min_p=0.2, max_tokens=9, seed=3), schema)]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[]", "not a JSON object"),
+        ({}, "messages is a list of 1 to 200"),
+        ({"messages": []}, "messages is a list of 1 to 200"),
+        ({"messages": ASKED["messages"] * 201}, "messages is a list of 1 to 200"),
+        ({"messages": ["rice"]}, "a message has a role"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "a message has a role"),
+        ({"messages": [{"role": ["user"], "content": "x"}]}, "a message has a role"),
+        ({"messages": [{"role": "user", "content": None}]}, "content that is text"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "content that is text"),
+        ({"messages": [{"role": "user", "content": "x" * 32_001}]}, "more than 32000 characters"),
+        (ASKED | {"temperature": 3}, "temperature lies in 0..2"),
+        (ASKED | {"temperature": "hot"}, "temperature is a small number"),
+        (ASKED | {"temperature": 10**400}, "temperature is a small number"),
+        (ASKED | {"temperature": float("nan")}, "temperature lies in 0..2"),
+        (ASKED | {"min_p": True}, "min_p is a small number"),
+        (ASKED | {"max_tokens": 4097}, "max tokens in 1..4096"),
+        (ASKED | {"max_tokens": -1}, "max tokens in 1..4096"),
+        (ASKED | {"max_tokens": 1.5}, "max_tokens is a whole number"),
+        (ASKED | {"n": 2}, "'n' with this value is not offered"),
+        (ASKED | {"tools": [{}]}, "'tools' with this value is not offered"),
+        (ASKED | {"x" * 99: 1}, "is not offered"),
+        (ASKED | {"response_format": {"type": "json_object"}}, "response_format is"),
+        (ASKED | {"response_format": {"type": "json_schema"}}, "holds no json_schema.schema"),
+    ],
+)
+def test_a_question_that_is_wrong_is_refused_with_a_sentence_and_not_asked(body, sentence):
+    chat = Echo()
+    answer = post(body, chat)
+    assert answer.status_code == 422
+    assert sentence in answer.json()["error"]["message"]
+    assert chat.asked == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+SETTINGS = (
+    "messages",
+    "temperature",
+    "min_p",
+    "max_tokens",
+    "seed",
+    "stream",
+    "response_format",
+    "n",
+    "tools",
+    "model",
+)
+
+
+@given(st.dictionaries(st.sampled_from(SETTINGS), JSON))
+def test_whatever_json_is_sent_is_asked_or_refused_in_a_sentence(told):
+    try:
+        asked = parsed(json.dumps(ASKED | told).encode())
+    except UsageError as refused:
+        assert str(refused)
+    else:
+        assert asked.messages
+        assert 0 <= asked.sampling.temperature <= 2
+
+
+def test_half_a_character_does_not_reach_the_model():
+    chat = Echo()
+    assert post(b'{"messages": [{"role": "user", "content": "a\\ud800b"}]}', chat).status_code == 200
+    assert chat.asked[0][0] == [{"role": "user", "content": "a?b"}]
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_read_whole():
+    assert post(b"x" * 300_000).status_code == 413
+
+
+def test_a_form_of_another_page_cannot_ask():
+    assert post(ASKED, headers={"content-type": "text/plain"}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "sentence"),
+    [
+        (UsageError("the message has 900 tokens and this model reads 488"), 422, "this model reads 488"),
+        (BusyError("32 are waiting for an answer already"), 429, "32 are waiting"),
+        (BackendError("the model failed (RuntimeError); ask again"), 503, "the model failed"),
+        (RuntimeError("/root/secret/path"), 500, "the answer could not be made; ask again"),
+    ],
+)
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_failure_has_a_status_and_a_sentence_and_no_traceback(failure, status, sentence, streams):
+    answer = post(ASKED | {"stream": streams}, Echo(failure))
+    assert answer.status_code == status
+    assert sentence in answer.json()["error"]["message"]
+    assert "secret" not in answer.text
+    assert ("retry-after" in answer.headers) == (status == 429)
+
+
+def test_one_address_may_not_ask_without_end():
+    limiter = Limiter(burst=2, per_minute=1, clock=lambda: 0.0)
+    assert [post(ASKED, limiter=limiter).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_on_modal_it_is_a_class_with_a_gpu_that_sleeps_and_checks_the_token_itself():
+    assert isinstance(assistant.serve, modal.Cls)
+    info = assistant.serve().answer.info()
+    assert info.gpus
+    assert info.concurrency_info.max_inputs == 64
+    assert info.method_details["answer"].unauthenticated, "the token is ours to check"
+    assert {"/almanac", "/cache"} <= info.volumes.keys()
+    assert "almanac-assistant" in str(info.secrets)
+
+
+def test_a_class_is_modals_to_guard_unless_told_and_takes_its_limits_from_modal_toml():
+    def serves():
+        yield None
+
+    serves.__qualname__ = "serves"
+    service = Service("tulip", {"serves": {"at_once": 5, "idle_s": 60, "containers": 3}})
+    info = service.served(image())(serves)().answer.info()
+    assert not info.method_details["answer"].unauthenticated
+    assert info.concurrency_info.max_inputs == 5
+    assert limits({"idle_s": 60, "containers": 3}) == {"scaledown_window": 60, "max_containers": 3}
+    assert limits({}) == {"scaledown_window": 120, "max_containers": 1}
+
+
+def test_the_class_opens_the_model_before_it_answers_and_guards_its_app(monkeypatch):
+    opened = []
+
+    def serves():
+        opened.append(True)
+        yield answering(Echo())
+
+    serves.__qualname__ = "serves"
+    monkeypatch.setenv("ALMANAC_ENDPOINT_TOKEN", "swordfish")
+    served = Service("tulip", {"serves": {"auth": "token"}}).served(image())(serves)()
+    with pytest.warns(UserWarning, match="executing locally"):
+        app = served.answer.local()  # as in a container: enters first
+
+    async def ask(**headers):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return (await client.get("/health", headers=headers)).status_code
+
+    assert asyncio.run(ask()) == 401
+    assert asyncio.run(ask(Authorization="Bearer swordfish")) == 200
+    assert opened == [True]
+
+
+def test_a_store_opened_to_read_takes_no_lease_and_copies_no_model(tmp_path):
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    (home / "demo" / "models" / "assistant" / "1").mkdir(parents=True)
+    (home / "demo" / "models" / "assistant" / "1" / "model.safetensors").write_bytes(b"weights")
+    (home / "demo" / "store.db").write_bytes(b"rows")
+    (home / "demo" / ".new-store.db").write_bytes(b"half")
+    reloaded = []
+
+    class Volume:
+        def reload(self):
+            reloaded.append(True)
+
+    for _ in range(2):  # a second time, over what the first one left
+        fetch_to_read(Volume(), home, copy)
+    assert reloaded == [True, True]
+    assert (copy / "demo" / "store.db").read_bytes() == b"rows"
+    assert not (copy / "demo" / ".new-store.db").exists()
+    assert (copy / "demo" / "models").is_symlink()
+    assert (copy / "demo" / "models" / "assistant" / "1" / "model.safetensors").read_bytes() == b"weights"
+    assert (home / "demo" / "models" / "assistant" / "1" / "model.safetensors").exists()
+
+
+def test_how_to_ask_is_a_command_that_shows_no_token():
+    said = how_to_ask(8000, guarded=True)
+    assert "http://127.0.0.1:8000/v1/chat/completions" in said
+    assert "$ALMANAC_ENDPOINT_TOKEN" in said
+    assert "Authorization" not in how_to_ask(8000, guarded=False)
+
+
+@pytest.fixture
+def champion(platform, tmp_path):
+    """A tiny model that serves, in the environment's store."""
+    bases = pytest.importorskip("shared.steps.bases")
+    folder = bases.build_tiny(tmp_path / "tiny", ["rice and eggs"] * 9, size=bases.Size(1, 24, 3, 300, 256))
+    platform.models.save(NewModel("assistant", folder, {}))
+    now = datetime(2026, 10, 1, tzinfo=UTC)
+    row = {"model": "assistant", "version": 1, "verdict": "promoted", "reason": "first.", "figures": "{}", "run_id": ""}
+    platform.features.write(PROMOTIONS, pd.DataFrame([row | {"decided_at": now, "day": now}]))
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def answered(chat):
+    """Ask until somebody is there; what was told of the answer."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        reply = chat.stream([{"role": "user", "content": "rice"}], Sampling(0, 0, 5))
+        with contextlib.suppress(BackendError):
+            return [*reply] and reply.told
+        time.sleep(0.2)
+    raise AssertionError("nobody answered")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("champion")
+def test_serve_answers_on_localhost_with_the_champion_until_it_is_interrupted():
+    port = free_port()
+    words = [str(Path(sys.executable).parent / "almanac"), "run", "assistant", "serve", "--port", str(port)]
+    settings = {**os.environ, "ALMANAC_ENDPOINT_TOKEN": "swordfish", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(words, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        said = [server.stdout.readline()]
+        while said[-1] and "Pages ask it" not in said[-1]:
+            said.append(server.stdout.readline())
+        assert said[-1], said
+        chat = Endpoint(f"http://127.0.0.1:{port}", "swordfish")
+        assert answered(chat).tokens == 5
+        assert chat.name == "assistant v1"
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) in (0, 130)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SCRIPT, reason=MISSING)
+def test_modal_takes_the_class_with_its_gpu_its_limits_and_its_secret(tmp_path):
+    """The loopback control plane starts no web endpoint: that its containers answer is for a real account to show."""
+    with ModalEngine(tmp_path) as engine:
+        engine.modal("secret", "create", "almanac-assistant", "ALMANAC_ENDPOINT_TOKEN=of-this-test")
+        engine.modal("deploy", "-m", "functions.assistant")
+        deployed = engine.functions("assistant")["serve.*"]
+    assert deployed["gpu"][0].startswith("T4")
+    assert (deployed["max_containers"], deployed["scaledown"]) == (1, 120)
+    assert deployed["volumes"]["/almanac"] == "almanac-assistant"
+    assert "almanac-assistant" in deployed["secrets"]

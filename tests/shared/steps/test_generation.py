@@ -1,0 +1,343 @@
+"""Engines that answer in this process: one by one, and in one batch; the tiny model's weights are large on purpose.
+
+With small random weights it says the same whatever it is asked, and no mix-up would show.
+"""
+
+import threading
+import time
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper  # noqa: E402
+
+from shared.errors import BackendError, BusyError, UsageError  # noqa: E402
+from shared.ports import Sampling  # noqa: E402
+from shared.steps.answers import Job, Model, fitted  # noqa: E402
+from shared.steps.bases import Size, build_tiny  # noqa: E402
+from shared.steps.continuous import Batched  # noqa: E402
+from shared.steps.generation import Engine, load, load_model  # noqa: E402
+from shared.steps.rendering import prompt  # noqa: E402
+from shared.steps.sampling import Sampler, Text, likely  # noqa: E402
+from shared.steps.turns import Turns  # noqa: E402
+
+GREEDY = Sampling(temperature=0, max_tokens=24)
+DRAWN = Sampling(temperature=1, min_p=0.02, max_tokens=24, seed=7)
+
+
+def asked(text):
+    return [{"role": "user", "content": text}]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    texts = ["Hello there, rice and eggs: 300 g. żółć 🍚 What is up?"] * 30
+    made = build_tiny(tmp_path_factory.mktemp("base") / "tiny", texts, size=Size(2, 48, 3, 400, 512))
+    weights = load_model(made, "tiny").weights
+    with torch.no_grad():
+        for one in weights.parameters():
+            one.mul_(6 if one.dim() > 1 else 1)
+    weights.save_pretrained(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return load_model(folder, "assistant v3")
+
+
+@pytest.fixture(scope="module")
+def engine(model):
+    return Engine(model, at_once=2, most_waiting=32)
+
+
+@pytest.fixture(scope="module")
+def batched(model):
+    with Batched(model, at_once=4, most_waiting=32) as chat:
+        yield chat
+
+
+@pytest.fixture(params=["engine", "batched"])
+def chat(request):
+    return request.getfixturevalue(request.param)
+
+
+def text_of(chat, question, sampling=GREEDY, **more):
+    return "".join(chat.stream(asked(question), sampling, **more))
+
+
+def at_once(chat, questions):
+    """The answers to all questions, asked at the same moment by a thread each."""
+    answers = {}
+    threads = [
+        threading.Thread(target=lambda name=name, told=told: answers.update({name: text_of(chat, *told)}))
+        for name, told in questions.items()
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    return answers
+
+
+def test_it_says_what_generate_says(model, engine):
+    ids = torch.tensor([prompt(model.tokenizer, asked("rice and eggs"))])
+    bare = model.weights.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False)
+    said = model.tokenizer.decode(bare[0, ids.shape[1] :], skip_special_tokens=True)
+    assert text_of(engine, "rice and eggs") == said.rstrip("�")
+
+
+def test_it_says_who_answers_and_where(chat):
+    assert (chat.name, chat.where, chat.waiting) == ("assistant v3", "this machine, CPU", 0)
+
+
+def test_twenty_visitors_at_once_get_what_each_gets_alone(chat, engine):
+    questions = {n: (f"my word is {n} " * (n % 5 + 1), GREEDY if n % 2 else DRAWN) for n in range(20)}
+    alone = {n: text_of(engine, *told) for n, told in questions.items()}
+    assert len(set(alone.values())) > 15, "the answers must differ, or a mix-up would not show"
+    assert at_once(chat, questions) == alone
+
+
+def test_a_seed_says_the_same_again_and_no_seed_something_else(chat):
+    free = Sampling(temperature=2, min_p=0, max_tokens=24)
+    assert text_of(chat, "rice", DRAWN) == text_of(chat, "rice", DRAWN)
+    assert len({text_of(chat, "rice", free) for _ in range(4)}) > 1
+
+
+def test_a_small_prompt_read_in_parts_gives_the_same(model, engine, monkeypatch):
+    whole = text_of(engine, "rice and eggs " * 8)
+    monkeypatch.setattr("shared.steps.generation.PART", 7)
+    assert text_of(engine, "rice and eggs " * 8) == whole
+
+
+def test_what_became_of_an_answer_is_told(chat):
+    reply = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=5))
+    assert "".join(reply) is not None
+    assert (reply.told.tokens, reply.told.ended, reply.told.left_out) == (5, "length", 0)
+    assert reply.told.prompt_tokens > 5
+
+
+def test_the_token_that_ends_a_turn_ends_the_answer_and_is_not_shown(model):
+    job = Job(model, asked("rice"), GREEDY, lambda: False)
+    scores = torch.zeros(len(model.tokenizer))
+    scores[model.tokenizer.eos_token_id] = 9
+    job.draw(scores)
+    assert (job.told.ended, job.next_piece()) == ("stop", None)
+    tokens = job.told.tokens
+    assert job.draw(scores) == model.tokenizer.eos_token_id, "more draws give that id again"
+    assert job.told.tokens == tokens
+
+
+def test_it_stops_once_told_and_says_so(chat):
+    stop = threading.Event()
+    reply = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=200), stopped=stop.is_set)
+    next(reply)
+    stop.set()
+    assert len([*reply]) < 200
+    assert reply.told.ended == "stopped"
+    assert reply.told.tokens < 200
+
+
+def test_a_reader_who_goes_away_ends_the_answer(chat):
+    reply = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=200))
+    next(reply)
+    reply.close()
+    until = time.monotonic() + 5
+    while not reply.told.ended and time.monotonic() < until:
+        time.sleep(0.01)
+    assert reply.told.ended == "stopped"
+    assert text_of(chat, "eggs"), "the next one is answered"
+
+
+def test_one_who_stops_does_not_disturb_the_others(chat, engine):
+    alone = {n: text_of(engine, f"word {n}") for n in range(6)}
+    gone = [chat.stream(asked(f"gone {n}"), Sampling(temperature=0, max_tokens=200)) for n in range(3)]
+    for reply in gone:
+        next(reply)
+    answers = {}
+    thread = threading.Thread(target=lambda: answers.update(at_once(chat, {n: (f"word {n}",) for n in range(6)})))
+    thread.start()
+    for reply in gone:
+        reply.close()
+    thread.join(30)
+    assert answers == alone
+
+
+def test_a_failure_reaches_its_reader_and_nobody_else(chat, engine, monkeypatch):
+    alone = text_of(engine, "fine")
+    draw = Job.draw
+
+    def fails(job, scores):
+        if "".join(map(str, job.ids[:20])) == marked:
+            raise RuntimeError("out of memory")
+        return draw(job, scores)
+
+    marked = "".join(map(str, Job(engine._model, asked("bad"), GREEDY, lambda: False).ids[:20]))
+    monkeypatch.setattr(Job, "draw", fails)
+    caught = []
+
+    def bad():
+        try:
+            text_of(chat, "bad")
+        except BackendError as failure:
+            caught.append(failure)
+
+    thread = threading.Thread(target=bad)
+    thread.start()
+    assert text_of(chat, "fine") == alone
+    thread.join(10)
+    assert "the model failed (RuntimeError); ask again" in str(caught[0])
+    assert "out of memory" not in str(caught[0]), "a vendor's words may show the prompt; they stay the cause"
+
+
+def test_json_of_a_schema_comes_whole_in_a_batch_beside_free_text(chat, engine):
+    pytest.importorskip("llguidance")
+    schema = {"type": "object", "properties": {"kind": {"enum": ["soup", "stew"]}, "spicy": {"type": "boolean"}}}
+    schema |= {"required": ["kind", "spicy"], "additionalProperties": False}
+    alone = text_of(engine, "free")
+    replies = {}
+
+    def constrained():
+        replies["json"] = text_of(chat, "a meal", Sampling(temperature=1, seed=1, max_tokens=60), schema=schema)
+
+    thread = threading.Thread(target=constrained)
+    thread.start()
+    assert text_of(chat, "free") == alone
+    thread.join(30)
+    assert replies["json"] in {f'{{"kind":"{k}","spicy":{s}}}' for k in ("soup", "stew") for s in ("true", "false")}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [{"role": "assistant", "content": "x"}],
+        [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}],
+    ],
+)
+def test_a_conversation_without_a_visitors_turn_last_is_refused(engine, messages):
+    with pytest.raises(UsageError, match="the user's comes last"):
+        engine.stream(messages, GREEDY)
+
+
+def test_the_oldest_turns_are_left_out_in_pairs_and_the_system_stays(model):
+    turns = [
+        {"role": role, "content": f"{role} {n} " + "rice " * 20} for n in range(6) for role in ("user", "assistant")
+    ]
+    messages = [{"role": "system", "content": "Be short."}, *turns, *asked("and now?")]
+    ids, left_out = fitted(model.tokenizer, messages, 300)
+    said = model.tokenizer.decode(ids)
+    assert len(ids) <= 300
+    assert left_out > 0
+    assert left_out % 2 == 0
+    assert "Be short." in said
+    assert "and now?" in said
+    assert "user 0" not in said
+    assert f"user {left_out // 2}" in said, "no more than needed"
+
+
+def test_a_message_longer_than_the_context_is_refused_with_both_numbers(engine):
+    with pytest.raises(UsageError, match=r"has \d+ tokens and this model reads 488"):
+        engine.stream(asked("rice and eggs " * 300), GREEDY)
+
+
+def test_an_answer_may_take_half_of_a_small_context_at_most(engine):
+    reply = engine.stream(asked("rice"), Sampling(temperature=0, max_tokens=4096))
+    assert len([*reply]) <= 257
+    assert reply.told.tokens == 256
+
+
+def test_who_comes_too_late_is_told_and_who_waits_learns_the_place(model):
+    chat = Engine(model, at_once=1, most_waiting=2)
+    release = threading.Event()
+    slow = lambda: not release.wait(0.05)  # noqa: E731 - stopped() as a brake
+    held = chat.stream(asked("a"), Sampling(temperature=0, max_tokens=200), stopped=lambda: slow() and False)
+    next(held)
+    waiting = [chat.stream(asked(text), GREEDY) for text in "bc"]
+    threads = [threading.Thread(target=next, args=(reply,)) for reply in waiting]
+    threads[0].start()
+    until = time.monotonic() + 5
+    while chat.waiting < 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    threads[1].start()
+    for one in threads:
+        one.join(5)
+    assert [reply.told.before for reply in waiting] == [1, 2], "a sign of life came, and brought the place"
+    with pytest.raises(BusyError, match="2 are waiting"):
+        next(chat.stream(asked("d"), GREEDY))
+    release.set()
+    held.close()
+    assert [len("".join(reply)) > 0 for reply in waiting] == [True, True]
+
+
+def test_turns_come_in_order_and_one_who_left_counts_no_more():
+    turns, done, hold = Turns(1, 10), [], threading.Event()
+    turns.submit("first", lambda: hold.wait(5))
+    for name in ("second", "third", "fourth"):
+        turns.submit(name, lambda name=name: done.append(name))
+    until = time.monotonic() + 5
+    while turns.place("first") and time.monotonic() < until:
+        time.sleep(0.001)
+    assert [turns.place(name) for name in ("first", "second", "third", "fourth")] == [0, 1, 2, 3]
+    turns.leave("second")
+    assert (turns.place("third"), turns.waiting) == (1, 2)
+    hold.set()
+    while len(done) < 3 and time.monotonic() < until:
+        time.sleep(0.001)
+    assert done == ["second", "third", "fourth"]
+
+
+@pytest.mark.parametrize(("temperature", "min_p"), [(0.3, 0.05), (1.0, 0.2), (1.7, 0.0)])
+def test_chances_are_those_that_transformers_draws_from(temperature, min_p):
+    scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(0)) * 3
+    rules = LogitsProcessorList([TemperatureLogitsWarper(temperature), MinPLogitsWarper(min_p)])
+    theirs = torch.softmax(rules(None, scores), dim=-1)
+    ours = likely(scores, temperature, min_p)
+    torch.testing.assert_close(ours / ours.sum(-1, keepdim=True), theirs)
+
+
+def test_two_samplers_of_one_seed_draw_the_same_whatever_is_drawn_between_them():
+    scores = torch.zeros(100)
+    one, other = Sampler(DRAWN), Sampler(DRAWN)
+    first = []
+    for _ in range(20):
+        first.append(one.draw(scores))
+        torch.rand(3)
+    assert first == [other.draw(scores) for _ in range(20)]
+
+
+def test_characters_of_several_tokens_come_whole_and_nothing_is_lost(model):
+    said = "żółć 🍚 – 東京, ok. " * 3
+    text = Text(model.tokenizer)
+    pieces = [text.add(one) for one in model.tokenizer.encode(said, add_special_tokens=False)]
+    assert "".join(pieces) == said
+    assert not any("�" in piece for piece in pieces)
+    assert "" in pieces, "some tokens end within a character"
+
+
+def test_a_folder_without_a_model_says_so(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(BackendError, match="assistant v9 cannot be loaded"):
+        load(tmp_path, "assistant v9")
+
+
+def test_a_batch_whose_thread_died_is_begun_anew(model, engine):
+    with Batched(model, at_once=2) as chat:
+        first = text_of(chat, "rice")
+        chat._manager.stop(hard_stop=True)
+        assert text_of(chat, "rice") == first == text_of(engine, "rice")
+
+
+def test_more_tokens_than_a_pass_takes_are_read_in_several(model, engine, monkeypatch):
+    monkeypatch.setattr("shared.steps.continuous.PASS", 64)
+    questions = {n: (f"{n} rice and eggs " * 10,) for n in range(4)}
+    with Batched(model, at_once=4) as chat:
+        assert at_once(chat, questions) == {n: text_of(engine, *told) for n, told in questions.items()}
+
+
+def test_weights_of_a_model_are_described(model):
+    assert model.context == 512
+    assert model.ends == (model.tokenizer.eos_token_id,)
+    assert Model(model.weights, model.tokenizer, "x").where == "this machine, CPU"

@@ -1,0 +1,194 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import UsageError
+from shared.systems.assistant.checking import check, check_recipe, figures
+from shared.systems.assistant.ingredients import parse
+from shared.systems.assistant.recipes import MealRequest, Recipe, answer
+
+REQUEST = MealRequest(parse("300 g rice, 2 eggs, 1 red onion, 200 g coconut milk").ingredients)
+RICE = Recipe(
+    "Egg fried rice",
+    2,
+    25,
+    {"rice": 150, "egg": 100, "red onion": 110, "coconut milk": 100},
+    ("salt", "oil"),
+    ("Boil the rice in salted water.", "Fry the onion and the eggs in oil.", "Stir in the coconut milk and the rice."),
+)
+
+
+def check_with(*steps, request=REQUEST, **changes):
+    return check_recipe(replace(RICE, **changes, **({"steps": steps} if steps else {})), request)
+
+
+def test_a_recipe_that_keeps_to_its_request_has_no_findings():
+    findings = check(answer(RICE), REQUEST)
+    assert findings.ok
+    assert findings.fits
+    assert findings.problems == findings.warnings == ()
+    assert findings.coverage == 1
+
+
+def test_text_that_is_no_recipe_is_a_finding():
+    findings = check("Here is a tasty meal for you!", REQUEST)
+    assert not findings.json_valid
+    assert not findings.fits
+    assert findings.problems == ("No recipe came: the answer is no JSON: 'Here is a tasty meal for you!'.",)
+    assert findings.scores() == {"json_valid": 0, "ok": 0}
+
+
+def test_more_grams_than_there_are_are_a_problem():
+    findings = check_with(ingredients={"rice": 301, "egg": 100})
+    assert findings.overrun_g == {"rice": 1}
+    assert findings.problems == ("It takes 1 g of rice more than there are.",)
+    assert not findings.fits
+
+
+def test_an_ingredient_or_a_pantry_that_is_not_listed_is_a_problem():
+    findings = check_with(ingredients={"rice": 100, "beef": 100}, pantry=("salt", "cream"))
+    assert findings.unlisted == ("beef", "cream")
+    assert findings.problems == ("It needs beef, which is not listed.", "It needs cream, which is not listed.")
+    assert not findings.fits
+
+
+@pytest.mark.parametrize(
+    ("step", "missing"),
+    [
+        ("Add the chicken and fry it.", ("chicken",)),
+        ("Sprinkle with parmesan cheese and butter.", ("parmesan", "cheese", "butter")),
+        ("Serve with noodles.", ("noodle",)),
+        ("Stir in the meat.", ("meat",)),
+        ("Add the eggplant.", ("eggplant",)),
+    ],
+)
+def test_a_main_ingredient_that_steps_name_and_nobody_listed_is_a_problem(step, missing):
+    findings = check_with(*RICE.steps, step)
+    assert findings.unlisted_main == missing
+    assert not findings.ok
+    assert findings.fits  # no grammar could have kept it out
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Pour the milk over the onion.",  # of coconut milk, of red onion
+        "Add the egg yolks and the rice.",
+        "Toast it, roll it up and squash it flat.",
+        "Make a sauce of the stock and serve.",
+        "Season with salt and black pepper in olive oil.",
+        "Sprinkle it with water and sugar.",
+    ],
+)
+def test_what_is_listed_by_a_longer_name_or_made_on_the_way_is_no_problem(step):
+    assert check_with(*RICE.steps, step).unlisted_main == ()
+
+
+def test_a_kind_may_stand_for_the_food_that_is_listed():
+    request = MealRequest(parse("500 g beef, 300 g spaghetti, 50 g cheddar").ingredients)
+    recipe = Recipe(
+        "Beef pasta",
+        2,
+        30,
+        {"beef": 400, "spaghetti": 300},
+        ("water",),
+        ("Fry the meat.", "Boil the pasta, add cheese."),
+    )
+    findings = check_recipe(recipe, request)
+    assert findings.ok
+    assert findings.unused == ("cheddar",)
+    assert findings.coverage == pytest.approx(2 / 3)
+
+
+def test_a_seasoning_that_is_not_listed_is_a_warning():
+    findings = check_with(*RICE.steps, "Season with paprika and basil.")
+    assert findings.ok
+    assert findings.warnings == (
+        "A step seasons with paprika, which is not listed.",
+        "A step seasons with basil, which is not listed.",
+    )
+
+
+def test_other_servings_are_a_problem():
+    findings = check_with(servings=4)
+    assert findings.problems == ("It is for 4 servings, not 2.",)
+    assert not findings.fits
+
+
+def test_an_ingredient_that_no_step_uses_and_a_step_that_comes_twice_are_warnings():
+    findings = check_with("Boil the rice in water.", "boil the rice in water.")
+    assert findings.warnings == (
+        "No step says what happens to egg.",
+        "No step says what happens to red onion.",
+        "No step says what happens to coconut milk.",
+        "A step comes twice.",
+    )
+
+
+def test_a_diet_and_an_allergy_are_checked_in_the_list_and_in_the_steps():
+    request = replace(REQUEST, diet="vegan", avoid=("peanuts",))
+    findings = check_with(*RICE.steps, "Top it with peanut butter.", request=request)
+    assert findings.conflicts == {
+        "egg": "egg holds eggs: not vegan.",
+        "peanut butter": "peanut butter holds peanuts: to be avoided.",
+    }
+    assert "egg holds eggs: not vegan." in findings.problems
+
+
+def test_what_the_rules_do_not_know_is_said_where_somebody_must_avoid_something():
+    strange = MealRequest(parse("300 g rice, 100 g curry paste").ingredients)
+    recipe = Recipe(
+        "Curry", 2, 20, {"rice": 300, "curry paste": 10}, (), ("Boil the rice.", "Stir in the curry paste.")
+    )
+    assert check_recipe(recipe, strange).warnings == ()
+    warned = check_recipe(recipe, replace(strange, avoid=("nuts",)))
+    assert warned.warnings == ("What curry paste is made of is not known here: read its label.",)
+
+
+@pytest.mark.parametrize(
+    ("food", "warning"),
+    [
+        ("chicken breast", "No step heats the chicken breast; it needs 74 °C inside."),
+        ("ground beef", "No step heats the ground beef; it needs 71 °C inside when minced, 63 °C in one piece."),
+        (
+            "kidney bean",
+            "No step heats the kidney bean; it needs boiling for at least 10 minutes where they are dried.",
+        ),
+    ],
+)
+def test_food_that_makes_ill_when_raw_is_warned_of_where_nothing_is_heated(food, warning):
+    request = MealRequest(parse(f"300 g {food}").ingredients)
+    raw = Recipe("Raw", 2, 20, {food: 300}, (), (f"Slice the {food}.", f"Serve the {food} cold."))
+    assert check_recipe(raw, request).warnings == (warning,)
+    heated = replace(raw, steps=(f"Fry the {food} until it is done.", "Serve it with a smile."))
+    assert check_recipe(heated, request).warnings == ()
+
+
+def test_figures_are_means_over_the_answers_that_have_them():
+    good, bad = check(answer(RICE), REQUEST), check("no", REQUEST)
+    over = check_with(ingredients={"rice": 400})
+    assert figures([good, bad, over]) == {
+        "json_valid": pytest.approx(2 / 3),
+        "ok": pytest.approx(1 / 3),
+        "gram_overrun": 0.5,
+        "unlisted": 0,
+        "unlisted_main": 0,
+        "conflict": 0,
+        "coverage": pytest.approx((1 + 0.25) / 2),
+    }
+    with pytest.raises(UsageError, match="no answer"):
+        figures([])
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_checker(text):
+    assert not check(text, REQUEST).ok
+
+
+@given(st.dictionaries(st.sampled_from(["rice", "egg", "red onion", "beef"]), st.integers(1, 1000), min_size=1))
+def test_what_fits_never_takes_more_than_there_is(grams):
+    findings = check_recipe(replace(RICE, ingredients=grams), REQUEST)
+    fits = all(taken <= REQUEST.available.get(name, 0) for name, taken in grams.items())
+    assert findings.fits == fits

@@ -1,0 +1,116 @@
+"""A tiny fine-tuned model beside its base and a champion, on conversations that neither learned from."""
+
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("trl")
+
+from shared.connect import open_platform
+from shared.errors import NotYetError, UsageError
+from shared.steps.tuned import ended
+from shared.systems.assistant.evaluation import QUICK, Effort, evaluate, questions, subjects
+from shared.systems.assistant.tables import EVALUATIONS
+from tests.assistant_rig import tiny_assistant
+from tests.tuned_rig import DAY, a_run
+
+FEW = Effort(24, 0, 0, 4)
+
+
+def test_what_was_learned_shows_beside_the_base(judgement):
+    assert judgement.metrics["loss_low"] < judgement.metrics["loss"] < judgement.metrics["loss_high"]
+    assert judgement.metrics["loss"] < judgement.baselines["loss"] - 1
+    assert judgement.metrics["perplexity"] < judgement.baselines["perplexity"] / 3
+    assert judgement.headline == "loss"
+    rows = {row["figure"]: row for row in judgement.table}
+    assert rows["loss"]["than_base"] == "better"
+    assert rows["loss"]["count"] == 24
+    assert rows["instructions"]["count"] == 10
+
+
+def test_meals_are_whole_under_the_grammar_and_said_without_it(judgement):
+    assert (judgement.metrics["meals_json_valid"], judgement.metrics["meals_gram_overrun"]) == (1.0, 0.0)
+    assert "meals_without_grammar_json_valid" in judgement.metrics
+    assert {row["figure"] for row in judgement.table} >= {"meals:unlisted_main", "meals:coverage", "safety"}
+
+
+def test_the_note_says_what_it_rests_on_and_what_comes_next(judgement, judged):
+    assert judgement.note == (
+        "loss in nats a token, than its base: better; judged on 24 of 24 conversations; 24 conversations, "
+        f"10 instructions, 1 meals at most; next: almanac run assistant export --name {judged.name}"
+    )
+
+
+def test_figures_are_rows_and_losses_lie_with_the_run(judged, judgement):
+    rows = judged.platform.features.read(EVALUATIONS)
+    assert set(rows["subject"]) == {"candidate", "base"}
+    candidate = rows[rows["subject"] == "candidate"].set_index("figure")
+    assert candidate.loc["loss", "value"] == judgement.metrics["loss"]
+    assert set(rows["run"]) == {judged.name}
+    losses = pd.read_parquet(judged.run / "losses.parquet")
+    assert losses.groupby("subject")["conversation_id"].nunique().to_dict() == {"base": 24, "candidate": 24}
+    assert losses[losses["subject"] == "candidate"]["loss"].mean() == pytest.approx(judgement.metrics["loss"])
+    assert set(losses["model"]) == {judged.name, "tiny:2x48x3x400x1024"}
+
+
+def test_only_test_conversations_are_asked_and_the_same_ones_each_time(home):
+    plan = ended(home.folders.runs).plan
+    first, second = (questions(home.platform, a_run(), plan, Effort(9, 1, 2, 4)) for _ in range(2))
+    assert [*first.conversations] == [*second.conversations] == sorted(first.conversations)
+    assert len(first.conversations) == 9
+    assert all(one.startswith(("0-", "1-", "m")) for one in first.conversations)
+    assert [request.names for request in first.requests.values()] == [["rice", "egg"], ["rice", "leek"]]
+    more = questions(home.platform, a_run(), plan, Effort(20, 1, 2, 4))
+    assert [*more.conversations][:9] == [*first.conversations]
+
+
+def test_the_champion_is_judged_too_and_by_bytes_when_it_splits_text_otherwise(home, tmp_path):
+    tiny_assistant(home.platform, tmp_path)
+    report = evaluate(home.platform, a_run(), home.name, home.folders, FEW)
+    assert report.baselines["champion_loss"] > report.metrics["loss"]
+    assert report.table[0]["than_champion"] == "better"
+    assert report.note.startswith("loss in nats a byte, than its base: better, than its champion: better")
+    assert set(home.platform.features.read(EVALUATIONS)["model"]) >= {"assistant v1"}
+
+
+def test_a_champion_of_damaged_files_does_not_count(home, tmp_path):
+    weights = tiny_assistant(home.platform, tmp_path).folder / "model.safetensors"
+    weights.chmod(0o644)
+    weights.write_bytes(b"torn")
+    assert [*subjects(home.platform, a_run(), ended(home.folders.runs))] == ["candidate", "base"]
+
+
+def test_a_champion_of_a_later_day_does_not_count(home, tmp_path):
+    tiny_assistant(home.platform, tmp_path, versions=2)
+    there = subjects(home.platform, a_run(day=DAY), ended(home.folders.runs))
+    assert there["champion"].model == "assistant v1"
+    later = subjects(home.platform, a_run(day=DAY + timedelta(days=1)), ended(home.folders.runs))
+    assert later["champion"].model == "assistant v2"
+
+
+def test_judging_twice_leaves_the_same_rows(judged):
+    before = judged.platform.features.read(EVALUATIONS).set_index(["subject", "figure"])
+    evaluate(judged.platform, a_run(hour=9), judged.name, judged.folders, FEW)
+    after = judged.platform.features.read(EVALUATIONS).set_index(["subject", "figure"])
+    for who in ("candidate", "base"):
+        assert after.loc[(who, "loss"), "value"] == before.loc[(who, "loss"), "value"]
+
+
+def test_what_has_not_ended_cannot_be_judged(home):
+    (home.run / "finished.json").unlink()
+    for name in ("", home.name, "other"):
+        with pytest.raises(NotYetError, match="ended; run `almanac run assistant finetune`"):
+            evaluate(home.platform, a_run(), name, home.folders, FEW)
+
+
+@pytest.mark.parametrize("name", ["../other", "..", "/etc"])
+def test_a_name_that_is_a_path_is_refused(home, name):
+    with pytest.raises(UsageError, match="no name of a fine-tuning"):
+        evaluate(home.platform, a_run(), name, home.folders, FEW)
+
+
+def test_without_test_conversations_there_is_nothing_to_judge_on(home, tmp_path):
+    empty = open_platform(home=tmp_path / "empty")
+    with pytest.raises(NotYetError, match="run `almanac run assistant prepare`"):
+        questions(empty, a_run(), ended(home.folders.runs).plan, QUICK)

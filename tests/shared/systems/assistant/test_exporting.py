@@ -1,0 +1,198 @@
+"""A judged fine-tuning becomes a version; each thing that must not be registered or promoted is not."""
+
+import json
+import os
+import shutil
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+import yaml
+
+pytest.importorskip("trl")
+
+from shared.errors import NotYetError, SourceError, UnsafeFileError
+from shared.ports import Sampling
+from shared.steps import merging
+from shared.steps.promotion import PROMOTIONS
+from shared.steps.tuned import ended
+from shared.systems.assistant.evaluation import Effort, evaluate
+from shared.systems.assistant.exporting import export
+from shared.systems.assistant.inference import open_local
+from shared.systems.assistant.tables import CLEANING, EVALUATIONS
+from tests.assistant_rig import tiny_assistant
+from tests.tuned_rig import DAY, a_run, tuned
+
+FILES = {
+    *("README.md", "chat_template.jinja", "config.json", "generation_config.json", "held_out.parquet"),
+    *("model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+}
+
+
+def exported(home, hour=9, **told):
+    return export(home.platform, a_run("export", hour=hour), home.name, home.folders, **told)
+
+
+def changed(home, figure, value):
+    """Let the last evaluation have found another value."""
+    rows = home.platform.features.read(EVALUATIONS)
+    mine = rows[(rows["figure"] == figure) & (rows["subject"] == "candidate")]
+    assert len(mine) == 1
+    home.platform.features.write(EVALUATIONS, mine.assign(value=value))
+
+
+def test_a_model_that_beats_its_base_is_registered_and_serves(judged, judgement):
+    report = exported(judged)
+    assert report.model == "assistant v1"
+    assert report.note.startswith("promoted: It beats every baseline and nothing serves yet")
+    assert report.metrics["loss"] == judgement.metrics["loss"]
+    assert report.baselines["loss"] == judgement.baselines["loss"]
+    model = judged.platform.models.load("assistant", 1)
+    assert {*model.files} == FILES
+    assert model.signature["run"] == judged.name
+    assert model.signature["plan"]["rank"] == 0
+    assert not model.signature["adapter"]
+    assert model.trained_on == DAY.isoformat()
+    held_out = pd.read_parquet(model.folder / "held_out.parquet").set_index("conversation_id")
+    assert held_out["candidate"].mean() == pytest.approx(report.metrics["loss"])
+
+
+def test_the_registered_version_answers(judged):
+    exported(judged)
+    chat = open_local(judged.platform)
+    asked = [{"role": "user", "content": "What colour is the red hat?"}]
+    assert "".join(chat.stream(asked, Sampling(temperature=0, max_tokens=8)))
+
+
+def test_called_again_it_says_which_version_that_was(judged):
+    first, second = exported(judged), exported(judged, hour=10)
+    assert (second.model, second.rows) == (first.model, 0)
+    assert second.note == f"{judged.name} was registered before: {first.note}"
+    assert judged.platform.models.versions("assistant") == [1]
+    assert len(judged.platform.features.read(PROMOTIONS)) == 1
+
+
+def test_killed_between_registering_and_deciding_it_only_decides(judged, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("shared.steps.promotion.record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            exported(judged)
+    (judged.run / "registered.txt").unlink()
+    assert exported(judged, hour=10).note.startswith("promoted")
+    assert judged.platform.models.versions("assistant") == [1]
+
+
+def test_what_was_not_judged_is_not_exported(home):
+    with pytest.raises(NotYetError, match=f"not judged yet; run `almanac run assistant evaluate --name {home.name}`"):
+        exported(home)
+
+
+def test_a_champion_that_came_since_asks_for_another_evaluation(judged, tmp_path):
+    tiny_assistant(judged.platform, tmp_path)
+    with pytest.raises(NotYetError, match="was held against no champion, and assistant v1 serves; run .*evaluate"):
+        exported(judged)
+    evaluate(judged.platform, a_run(hour=10), judged.name, judged.folders, Effort(24, 0, 0, 4))
+    report = exported(judged, hour=11)
+    assert report.model == "assistant v2"
+    assert "not worse than the champion" in report.note
+    assert judged.platform.models.load("assistant", 2).signature["unit"] == "nats a byte"
+
+
+def test_a_model_no_better_than_its_base_is_rejected_with_its_figures(judged):
+    losses = pd.read_parquet(judged.run / "losses.parquet")
+    base = losses[losses["subject"] == "base"]
+    pd.concat([base, base.assign(subject="candidate")]).to_parquet(judged.run / "losses.parquet")
+    report = exported(judged)
+    assert report.note.startswith("rejected: It does not surely beat base")
+    assert judged.platform.models.versions("assistant") == [1]
+
+
+@pytest.mark.parametrize(("figure", "value"), [("meals:json_valid", 0.95), ("meals:gram_overrun", 0.1)])
+def test_meals_that_break_the_grammar_reject_a_model_whatever_its_loss(judged, figure, value):
+    changed(judged, figure, value)
+    note = exported(judged).note
+    assert note.startswith(f"rejected: Meals under the grammar: {figure} is {value}")
+
+
+def test_weights_that_do_not_say_the_same_are_not_registered(judged, monkeypatch):
+    monkeypatch.setattr(merging, "MOST_DIFFERENCE", -1.0)
+    with pytest.raises(UnsafeFileError, match="nothing is registered"):
+        exported(judged)
+    assert judged.platform.models.versions("assistant") == []
+
+
+def test_a_checkout_without_a_converter_is_refused_before_anything_is_registered(judged, tmp_path):
+    with pytest.raises(SourceError, match="name a checkout of llama.cpp"):
+        exported(judged, llama_cpp=str(tmp_path))
+    assert judged.platform.models.versions("assistant") == []
+
+
+def card_of(home, version=1):
+    return (home.platform.models.load("assistant", version).folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_is_read_by_hugging_face_and_tells_how_it_was_made(judged):
+    exported(judged)
+    text = card_of(judged)
+    head = yaml.safe_load(text.split("\n---\n")[0])
+    assert head["library_name"] == "transformers"
+    assert head["tags"] == ["almanac", "llama"]
+    assert "base_model" not in head
+    for said in ("| loss |", "| base |", "simulated", "c0de", "Limits", f"evaluate --name {judged.name}", "KL "):
+        assert said in text
+    assert "--base tiny:2x48x3x400x1024 --rank 0 --learning-rate 0.005 --steps 60" in text
+    assert str(judged.folders.runs) not in text
+
+
+def test_a_sources_hostile_name_stays_a_cell_of_the_card(judged):
+    name = 'x"\n---\nlicense: mit | <script>alert(1)</script>'
+    effect = {"source": name, "prepared_at": pd.Timestamp(DAY.isoformat(), tz="UTC"), "place": 0, "filter": "read"}
+    told = {"conversations": 3, "removed": 0, "share": 0.0, "characters": 9, "example": None}
+    judged.platform.features.write(CLEANING, pd.DataFrame([effect | told]))
+    exported(judged)
+    text = card_of(judged)
+    assert "license" not in yaml.safe_load(text.split("\n---\n")[0])
+    assert "<script>" not in text
+    assert 'x" --- license: mit \\| &lt;script&gt;alert(1)&lt;/script&gt; | read | 3 |' in text
+
+
+def test_an_adapter_upon_the_version_that_serves_is_merged_and_kept_beside_it(judged):
+    exported(judged)
+    folders, platform = judged.folders, judged.platform
+    name = tuned(platform, folders, base="assistant:1", rank=4, learning_rate=1e-2, steps=20, evaluate_every=10)
+    evaluate(platform, a_run(hour=10), name, folders, Effort(24, 0, 0, 4))
+    report = export(platform, a_run("export", hour=11), "", folders)
+    assert report.model == "assistant v2"
+    assert report.metrics["parity_logits"] < 1e-4
+    model = platform.models.load("assistant", 2)
+    assert {*model.files} == FILES | {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"}
+    assert json.loads((model.folder / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"] == (
+        "assistant:1"
+    )
+    assert "LoRA of rank 4" in card_of(judged, 2)
+    champion = {row["figure"]: row for row in report.table}["loss"]
+    assert champion["base"] == champion["champion"] != champion["candidate"]
+
+
+def test_a_day_before_the_champions_does_not_know_it(judged, tmp_path):
+    tiny_assistant(judged.platform, tmp_path, versions=1)
+    before = a_run("export", day=DAY - timedelta(days=1))
+    assert export(judged.platform, before, judged.name, judged.folders).note.startswith("promoted")
+
+
+@pytest.mark.slow
+def test_a_gguf_file_is_kept_and_its_parity_told(judged):
+    told = os.environ.get("ALMANAC_TEST_LLAMA_CPP")
+    if not told:
+        pytest.skip("ALMANAC_TEST_LLAMA_CPP names no checkout of llama.cpp")
+    pytest.importorskip("gguf")
+    exported(judged, llama_cpp=told)
+    assert "model.gguf" in judged.platform.models.load("assistant", 1).files
+    assert "`model.gguf`, of 16 bits, read back: KL " in card_of(judged)
+
+
+def test_a_run_folder_brought_to_another_store_is_registered_there(judged, tmp_path):
+    exported(judged)
+    shutil.rmtree(judged.folders.runs.parent / "demo" / "models", ignore_errors=True)
+    assert ended(judged.folders.runs).name == judged.name
+    assert exported(judged, hour=10).rows == 1

@@ -1,0 +1,167 @@
+"""Preparing: what is stored, twice the same, with a second source, with a stricter filter; and reading it back."""
+
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from shared.errors import NotYetError, SourceError
+from shared.runs import Run, midnight
+from shared.systems.assistant.cleaning import Cleaning
+from shared.systems.assistant.features import Preparation, conversations, fingerprint, prepare, tokenised
+from shared.systems.assistant.tables import CLEANING, CONVERSATIONS, SPLITS
+
+pytest.importorskip("datasketch")
+
+
+def run_of(day="2026-11-20"):
+    return Run("r1", "assistant", "prepare", date.fromisoformat(day), datetime.now(UTC), "c0de")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write questions with answers as JSON lines, and return the path."""
+
+    def written(*pairs, name="chat.jsonl"):
+        lines = [json.dumps({"instruction": asked, "output": answered}) for asked, answered in pairs]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return str(tmp_path / name)
+
+    return written
+
+
+PAIRS = [(f"What is number {number} good for?", f"It is {number} times as good as one.") for number in range(40)]
+
+
+def stored(platform):
+    return platform.features.read(CONVERSATIONS)
+
+
+def test_conversations_are_stored_with_a_split_and_what_each_filter_took(platform, file):
+    report = prepare(platform, run_of(), Preparation(file(*PAIRS, PAIRS[0], ("Why?", ""))))
+    rows = stored(platform)
+    assert (report.rows, len(rows), report.metrics["conversations"], report.headline) == (40, 40, 40, "conversations")
+    assert sum(report.metrics[split] for split in SPLITS) == 40
+    assert rows["stored_at"].eq(midnight(date(2026, 11, 20))).all()
+    assert rows["turns"].eq(2).all()
+    assert json.loads(rows["messages"][0])[0]["role"] == "user"
+    effects = platform.features.read(CLEANING)
+    assert effects["filter"].tolist() == [row["filter"] for row in report.table]
+    assert effects.loc[effects["removed"] > 0, "filter"].tolist() == ["empty_turns", "exact"]
+    assert report.note.endswith(": 40 of 42 kept")
+
+
+def test_preparing_twice_leaves_the_same_rows_also_on_a_later_day(platform, file):
+    plan = Preparation(file(*PAIRS))
+    prepare(platform, run_of(), plan)
+    before = stored(platform)
+    again = prepare(platform, run_of("2026-12-01"), plan)
+    assert again.rows == 0
+    pd.testing.assert_frame_equal(stored(platform), before)
+
+
+def test_a_second_source_adds_and_what_the_first_holds_is_not_taken_again(platform, file):
+    prepare(platform, run_of(), Preparation(file(*PAIRS[:30])))
+    report = prepare(platform, run_of(), Preparation(file(*PAIRS[20:], name="more.jsonl")))
+    assert report.rows == 10
+    assert stored(platform)["source"].str.partition("-")[0].value_counts().to_dict() == {"chat": 30, "more": 10}
+    assert prepare(platform, run_of(), Preparation(file(*PAIRS[:30]))).rows == 0
+
+
+def test_what_a_stricter_preparation_no_longer_keeps_is_withdrawn_and_no_longer_read(platform, file):
+    source, bench = file(*PAIRS), file((PAIRS[3][0], "x"), name="bench.jsonl")
+    prepare(platform, run_of(), Preparation(source))
+    data = fingerprint(conversations(platform, SPLITS))
+    report = prepare(platform, run_of(), Preparation(source, evaluation=bench))
+    assert report.note.endswith("39 of 40 kept, 1 of before withdrawn")
+    assert (len(stored(platform)), len(conversations(platform, SPLITS))) == (40, 39)
+    assert fingerprint(conversations(platform, SPLITS)) != data
+    assert report.metrics["conversations"] == 39
+    prepare(platform, run_of(), Preparation(source))
+    assert fingerprint(conversations(platform, SPLITS)) == data
+
+
+def test_prompts_that_models_are_judged_on_are_left_out(platform, file):
+    report = prepare(platform, run_of(), Preparation(file(*PAIRS)), [PAIRS[0][0].upper()])
+    assert {row["filter"]: row["removed"] for row in report.table}["contaminated"] == 1
+
+
+def test_a_source_of_which_nothing_passes_is_told_in_figures(platform, file):
+    report = prepare(platform, run_of(), Preparation(file(("Why?", ""))))
+    assert (report.rows, report.metrics["conversations"]) == (0, 0)
+    assert report.note.endswith(": 0 of 1 kept")
+
+
+def test_a_limit_takes_a_sample_and_says_so(platform, file):
+    report = prepare(platform, run_of(), Preparation(file(*PAIRS), limit=10))
+    assert report.note.endswith(": 10 of 10 sampled of 40 kept")
+    prepare(platform, run_of(), Preparation(file(*PAIRS), limit=20))
+    assert len(conversations(platform, SPLITS)) == 20
+
+
+def test_a_source_that_cannot_be_used_leaves_the_store_as_it_was(platform, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"prompt": "a"}\n')
+    with pytest.raises(SourceError):
+        prepare(platform, run_of(), Preparation(str(tmp_path / "a.jsonl")))
+    assert stored(platform).empty
+
+
+def test_conversations_are_read_by_split_kind_and_date_as_lists_in_the_order_of_their_ids(platform, file):
+    prepare(platform, run_of(), Preparation(file(*PAIRS, name="a.jsonl"), cleaning=Cleaning(shares=(0.5, 0.3, 0.2))))
+    train, every = conversations(platform), conversations(platform, SPLITS, ("chat",))
+    assert set(train["split"]) == {"train"}
+    assert 0 < len(train) < len(every) == 40
+    assert every["conversation_id"].is_monotonic_increasing
+    assert [one["role"] for one in every["messages"][0]] == ["user", "assistant"]
+    for splits, kinds, until in ((SPLITS, ("meals",), None), (SPLITS, ("chat",), midnight(date(2026, 11, 20)))):
+        with pytest.raises(NotYetError, match="run `almanac run assistant prepare`"):
+            conversations(platform, splits, kinds, until)
+
+
+def test_the_fingerprint_tells_words_and_rows_apart_and_not_their_order(platform, file):
+    prepare(platform, run_of(), Preparation(file(*PAIRS)))
+    rows = conversations(platform, SPLITS)
+    changed = rows.assign(messages=[[{**one, "content": "x"} for one in messages] for messages in rows["messages"]])
+    prints = [fingerprint(one) for one in (rows, rows[::-1], rows[1:], changed)]
+    assert prints[0] == prints[1]
+    assert len({*prints}) == 3
+
+
+def test_the_demo_world_holds_what_its_simulator_spoilt_no_longer_and_nearly_all_else(platform):
+    report = prepare(platform, run_of(), Preparation(limit=400))
+    by_source = {(row["source"], row["filter"]): row["removed"] for row in report.table}
+    assert by_source[("finetome", "malformed")] > 0
+    assert report.metrics["conversations"] > 700
+    assert report.note.startswith("finetome: ")
+
+
+def test_other_worlds_say_where_recipes_are_to_be_had(platform):
+    report = prepare(replace(platform, world="live"), run_of(), Preparation(limit=50))
+    assert "for meals give recipes with --source, such as RecipeNLG's full_dataset.csv" in report.note
+
+
+def test_stored_conversations_become_tokens_that_are_kept(platform, file, tmp_path):
+    pytest.importorskip("torch")
+    from shared.steps.bases import Size, build_tiny, open_tokenizer
+
+    prepare(platform, run_of(), Preparation(file(*PAIRS)))
+    rows = conversations(platform, SPLITS)
+    base = build_tiny(tmp_path / "tiny", [answered for _, answered in PAIRS], 0, Size(2, 48, 3, 400, 512))
+    tokens = tokenised(rows, open_tokenizer(str(base)), tmp_path / "cache", 256)
+    assert len(tokens.examples) == tokens.counted.conversations == 40
+    assert len([*(tmp_path / "cache").iterdir()]) == 1
+
+
+@pytest.mark.slow
+def test_real_chats_and_recipes_are_prepared_with_a_benchmark_left_out(platform):
+    if not (folder := os.environ.get("ALMANAC_TEST_DATA")):
+        pytest.skip("ALMANAC_TEST_DATA names no folder with chat/ and recipes/")
+    sources = ",".join(str(Path(folder) / name) for name in ("chat", "recipes"))
+    report = prepare(platform, run_of(), Preparation(sources))
+    assert set(conversations(platform, SPLITS)["kind"]) == {"chat", "meals"}
+    assert prepare(platform, run_of(), Preparation(sources)).rows == 0
+    assert len(report.table) == 18

@@ -1,0 +1,235 @@
+"""Searches over a table of losses, whose right answer is known; and one over real trainings of a tiny model."""
+
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("trl")
+
+from shared.errors import NotYetError, UsageError
+from shared.steps.asha import Ladder
+from shared.steps.plans import Plan
+from shared.systems.assistant.exporting import export
+from shared.systems.assistant.searching import Search, bases, search
+from shared.systems.assistant.tables import TRIALS
+from shared.systems.assistant.trials import attempt
+from tests.assistant_rig import tiny_assistant
+from tests.tuned_rig import a_run
+
+TINY = "tiny:2x48x3x400x1024"
+LADDER = Ladder(10, 2, 3)
+CASES = [f"c{number}" for number in range(60)]
+WEIGHTS = 1000
+
+
+class Workers:
+    """Stands for trainings whose losses follow from the plan: ``of`` says the mean, every conversation its own."""
+
+    def __init__(self, of, *, noise=0.0, at_once=1, seed=0, breaks=lambda plan, step: False, most=10**6):
+        self.of, self.noise, self.at_once, self.breaks, self.most = of, noise, at_once, breaks, most
+        self.rng, self.done = random.Random(seed), []
+
+    def each(self, parts):
+        """Read ahead as far as it may, and answer in any order."""
+        waiting = []
+        for part in parts:
+            if part is not None:
+                waiting.append(part)
+            while len(waiting) >= self.at_once or (part is None and waiting):
+                yield self.work(waiting.pop(self.rng.randrange(len(waiting))))
+        while waiting:
+            yield self.work(waiting.pop(self.rng.randrange(len(waiting))))
+
+    def work(self, part):
+        if len(self.done) == self.most:
+            raise KeyboardInterrupt
+        plan, told = Plan(**part["plan"]), {"trial": part["trial"], "step": part["step"]}
+        self.done.append((part["trial"], part["step"]))
+        if self.breaks(plan, part["step"]):
+            return {**told, "losses": {}, "error": "OutOfMemoryError: too much"}
+        drawn = np.random.default_rng([plan.rank, plan.seed]).normal(0, self.noise, len(CASES))
+        losses = self.of(plan) + 1 / part["step"] + np.linspace(0, 1, len(CASES)) + drawn
+        table = {
+            "conversation_id": CASES,
+            "loss": losses.tolist(),
+            "tokens": [4] * len(CASES),
+            "bytes": [9] * len(CASES),
+        }
+        return {**told, "losses": table, "trained": plan.rank * 10, "weights": WEIGHTS + plan.rank * 10, "error": ""}
+
+
+def tried(home, workers, **told):
+    usual = {"bases": (TINY,), "ranks": (4, 8, 16), "learning_rates": (1e-4, 1e-3), "ladder": LADDER, "at_once": 2}
+    return search(home.platform, a_run("search"), Search(**{**usual, **told}), home.folders, workers.each)
+
+
+def rows_of(home):
+    return home.platform.features.read(TRIALS).set_index(["trial", "step"])["verdict"]
+
+
+def same(plan):
+    """Ranks make no difference, the higher learning rate does."""
+    return 1.0 if plan.learning_rate == 1e-3 else 2.0
+
+
+def test_where_ranks_differ_by_noise_alone_the_cheapest_is_recommended(home):
+    report = tried(home, Workers(same, noise=0.05))
+    assert report.model == f"{TINY}-r4-lr1e-03-s0"
+    assert "no difference to the cheaper" in report.note
+    assert "is recommended" in report.note
+    assert "do not say how much a training varies" in report.note
+    assert report.note.endswith(f"--base {TINY} --rank 4 --learning-rate 0.001")
+    assert report.metrics["difference_low"] <= 0 <= report.metrics["difference_high"]
+
+
+def test_where_a_higher_rank_is_surely_better_it_is_recommended(home):
+    report = tried(home, Workers(lambda plan: same(plan) - plan.rank / 10, noise=0.05))
+    assert report.model == f"{TINY}-r16-lr1e-03-s0"
+    assert f"{TINY}-r8-lr1e-03-s0 is surely worse (+0.79" in report.note
+    assert "no difference" not in report.note
+    assert "difference" not in report.metrics
+
+
+def test_it_stops_going_down_at_the_first_that_is_surely_worse(home):
+    workers = Workers(lambda plan: same(plan) - (0.5 if plan.rank >= 8 else 0), noise=0.02)
+    report = tried(home, workers)
+    assert report.model == f"{TINY}-r8-lr1e-03-s0"
+    verdicts = rows_of(home)
+    assert verdicts[f"{TINY}-r8-lr1e-03-s0", 40] in ("best", "no difference to the best: recommended")
+    assert "surely worse than the best" in set(verdicts)
+
+
+def test_every_rung_is_a_row_with_what_became_of_it(home):
+    report = tried(home, Workers(same))
+    verdicts = rows_of(home)
+    assert len(report.table) == 6
+    assert {step for _, step in verdicts.index} == {10, 20, 40}
+    assert "went on" in set(verdicts[:, 10])
+    assert "stopped" in set(verdicts[:, 10])
+    assert set(verdicts[:, 40]) <= {"best", "no difference to the best", "no difference to the best: recommended"}
+    assert report.metrics["trials"] == 6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_workers_that_answer_in_any_order_find_the_same(home, seed):
+    report = tried(home, Workers(lambda plan: same(plan) - plan.rank / 10, at_once=3, seed=seed), at_once=3)
+    assert report.model == f"{TINY}-r16-lr1e-03-s0"
+    assert len(rows_of(home)) == len(set(rows_of(home).index))
+
+
+def test_a_trial_that_fails_is_a_row_and_others_go_on(home):
+    report = tried(home, Workers(same, breaks=lambda plan, step: plan.rank == 16))
+    verdicts = rows_of(home)
+    assert verdicts[f"{TINY}-r16-lr1e-03-s0", 10] == "failed: OutOfMemoryError: too much"
+    assert report.model.startswith(f"{TINY}-r4")
+    failed = next(row for row in report.table if row["verdict"].startswith("failed"))
+    assert pd.isna(failed["loss"])
+
+
+def test_a_trial_whose_loss_ran_away_counts_as_failed(home):
+    report = tried(home, Workers(lambda plan: float("inf") if plan.rank == 4 else same(plan)))
+    assert report.model.startswith(f"{TINY}-r8")
+    verdicts = {verdict for (trial, _), verdict in rows_of(home).items() if "-r4-" in trial}
+    assert verdicts == {"failed: its loss is no number: it ran away"}
+
+
+def test_when_every_trial_fails_it_is_said_why(home):
+    with pytest.raises(NotYetError, match="no trial reached the top of the ladder: failed: OutOfMemoryError"):
+        tried(home, Workers(same, breaks=lambda plan, step: True))
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8])
+def test_a_search_that_was_killed_goes_on_and_ends_the_same(home, cut):
+    first, second, whole = Workers(same, noise=0.05, most=cut), Workers(same, noise=0.05), Workers(same, noise=0.05)
+    with pytest.raises(KeyboardInterrupt):
+        tried(home, first)
+    report = tried(home, second)
+    again = {job for job in second.done if job[1] < 40} & {*first.done}
+    assert again == set(), "rungs that were kept are not done again"
+    home.platform.features.write(TRIALS, home.platform.features.read(TRIALS).assign(search="another"))
+    assert tried(home, whole).model == report.model
+
+
+def test_several_seeds_are_trained_for_those_that_are_compared(home):
+    workers = Workers(same, noise=0.05)
+    report = tried(home, workers, seeds=2)
+    assert report.model == f"{TINY}-r4-lr1e-03-s0"
+    assert {trial.rpartition("-s")[2] for trial, step in workers.done if step < 40} == {"0"}
+    assert {trial.rpartition("-s")[2] for trial, step in workers.done if step == 40} == {"0", "1"}
+    assert "2 seeds each" in report.note
+
+
+def test_bases_are_compared_the_same_way(home):
+    other = "tiny:1x48x3x400x1024"
+    workers = Workers(lambda plan: 1.0 if plan.base == TINY else 0.4)
+    report = tried(home, workers, bases=(TINY, other), ranks=(4,), learning_rates=(1e-3,))
+    assert report.model == f"{other}-r4-lr1e-03-s0"
+    assert {row["trial"] for row in report.table} == {f"{TINY}-r4-lr1e-03-s0", f"{other}-r4-lr1e-03-s0"}
+
+
+@pytest.mark.parametrize("nothing", [{"bases": ()}, {"ranks": ()}, {"learning_rates": ()}, {"seeds": 0}])
+def test_a_search_of_nothing_is_refused(nothing):
+    with pytest.raises(UsageError, match="a search compares at least one base"):
+        Search(**nothing)
+
+
+def really(home, seen=None):
+    def each(parts):
+        for part in parts:
+            if part is not None:
+                (seen if seen is not None else []).append(part)
+                yield attempt(part, home.folders, lambda: None)
+
+    return each
+
+
+@pytest.mark.slow
+def test_real_trials_are_trained_rung_by_rung_and_the_better_rate_wins(home):
+    plan = Search((TINY,), (0, 2), (1e-5, 5e-3), Ladder(4, 2, 2))
+    report = search(home.platform, a_run("search"), plan, home.folders, really(home))
+    assert report.model.endswith("-r0-lr5e-03-s0")
+    assert "is surely worse" in report.note
+    rows = home.platform.features.read(TRIALS)
+    assert rows.groupby("rank")["trained"].first()[2] < rows.groupby("rank")["trained"].first()[0]
+    again = search(home.platform, a_run("search", hour=10), plan, home.folders, really(home))
+    assert again.metrics["loss"] == pytest.approx(report.metrics["loss"])
+
+
+@pytest.mark.slow
+def test_a_trial_that_goes_on_to_the_next_rung_is_the_one_it_would_have_been(home):
+    seen = []
+    plan = Search((TINY,), (2,), (5e-3,), Ladder(3, 2, 2))
+    search(home.platform, a_run("search"), plan, home.folders, really(home, seen))
+    assert [part["step"] for part in seen] == [3, 6]
+    (stepwise,) = home.folders.runs.glob("search-*/*-6-*")
+    weights, trace = (stepwise / "best" / "adapter_model.safetensors").read_bytes(), stepwise / "trace.jsonl"
+    before = trace.read_text()
+    stepwise.rename(stepwise.with_name("aside"))
+    assert attempt(seen[1], home.folders, lambda: None)["error"] == ""
+    assert (stepwise / "best" / "adapter_model.safetensors").read_bytes() == weights
+    assert trace.read_text() == before
+
+
+@pytest.mark.slow
+def test_a_version_of_ours_is_copied_to_where_workers_see_it(judged):
+    export(judged.platform, a_run("export"), judged.name, judged.folders)
+    seen = []
+    plan = Search(("assistant:1",), (2,), (1e-3,), Ladder(2, 2, 1))
+    search(judged.platform, a_run("search"), plan, judged.folders, really(judged, seen))
+    assert seen[0]["place"].startswith(str(judged.folders.runs / seen[0]["search"] / "bases"))
+
+
+def test_without_a_name_the_version_that_serves_is_the_base(home, tmp_path):
+    with pytest.raises(NotYetError, match="name others with --bases"):
+        bases(home.platform, " ,")
+    tiny_assistant(home.platform, tmp_path)
+    assert bases(home.platform, "") == ("assistant:1",)
+    assert bases(home.platform, "tiny, a/b,tiny") == ("tiny", "a/b")
+
+
+def test_an_attempt_that_breaks_says_so_instead_of_ending_the_search(home):
+    told = attempt({"trial": "a", "step": 1, "search": "nowhere", "plan": {}}, home.folders, lambda: None)
+    assert told["losses"] == {}
+    assert told["error"].startswith("FileNotFoundError: ")

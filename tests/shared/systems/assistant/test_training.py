@@ -1,0 +1,181 @@
+"""A fine-tuning of the assistant: what it learns from, where it lies, what it says, and how it goes on."""
+
+import json
+import logging
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("trl")
+
+from safetensors.torch import load_file
+
+from shared.errors import NotYetError, SourceError
+from shared.ports import NewModel
+from shared.runs import Run
+from shared.steps.plans import Plan
+from shared.systems.assistant.tables import CONVERSATIONS
+from shared.systems.assistant.training import JUDGED, Folders, base_of, finetune, usual_plan
+
+DAY = date(2026, 10, 1)
+TINY = {"base": "tiny:2x48x3x400x256", "rank": 0, "steps": 6, "batch": 4, "accumulation": 1, "max_length": 64}
+TINY |= {"learning_rate": 3e-3, "warmup": 2, "evaluate_every": 3, "checkpoint_every": 3}
+
+
+def a_run(day=DAY):
+    return Run("run-1", "assistant", "finetune", day, datetime(2026, 10, 1, 6, tzinfo=UTC), "code")
+
+
+def conversation(number, split, day=DAY):
+    turns = [
+        {"role": "user", "content": f"what is {number} and one?"},
+        {"role": "assistant", "content": f"it is {number + 1}."},
+    ]
+    return {
+        "conversation_id": f"{split}-{number:03}",
+        "stored_at": datetime(day.year, day.month, day.day, tzinfo=UTC),
+        "source": "sums",
+        "kind": "chat",
+        "split": split,
+        "turns": 2,
+        "characters": 40,
+        "messages": json.dumps(turns),
+    }
+
+
+def store(platform, numbers=range(24), day=DAY):
+    splits = {number: "validation" if number % 6 == 0 else "train" for number in numbers}
+    rows = [conversation(number, split, day) for number, split in splits.items()]
+    platform.features.write(CONVERSATIONS, pd.DataFrame(rows))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return Folders(tmp_path / "runs", tmp_path / "cache")
+
+
+@pytest.fixture
+def sums(platform):
+    store(platform)
+    return platform
+
+
+def test_a_tiny_base_learns_with_all_weights_and_its_loss_stands_beside_the_bases(sums, folders):
+    report = finetune(sums, a_run(), Plan(**TINY), folders)
+    assert report.rows == 20
+    assert report.headline == "eval_loss"
+    assert report.metrics["eval_loss"] < report.baselines["eval_loss"]
+    assert report.metrics["steps"] == 6
+    folder = folders.runs / report.model
+    assert report.model.startswith("tiny-2x48x3x400x256-full-lr3e-03-6-")
+    names = {file.name for file in folder.iterdir()} - {".lock"}
+    assert names == {"base", "baseline.json", "best", "checkpoints", "finished.json", "plan.json", "trace.jsonl"}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= {
+        file.name for file in (folder / "best").iterdir()
+    }
+    assert report.note.startswith("begun anew; best after step ")
+    assert f"evaluate --name {report.model}" in report.note
+
+
+def test_the_tracker_keeps_what_it_was_told_and_reached(sums, folders):
+    report = finetune(sums, a_run(), Plan(**TINY), folders)
+    assert sums.tracker.metrics("run-1") == pytest.approx(report.metrics)
+
+
+def test_done_twice_it_is_trained_once_and_says_so(sums, folders, caplog):
+    first = finetune(sums, a_run(), Plan(**TINY), folders)
+    with caplog.at_level(logging.INFO, "almanac"):
+        again = finetune(sums, a_run(), Plan(**TINY), folders)
+    assert again.metrics == first.metrics
+    assert again.note.startswith("had ended before; ")
+    assert "step" not in caplog.text
+
+
+def test_cut_off_and_called_again_it_goes_on_and_says_after_which_step(sums, folders):
+    whole = finetune(sums, a_run(), Plan(**TINY), Folders(folders.runs.with_name("whole"), folders.cache))
+
+    def cut():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(sums, a_run(), Plan(**TINY), folders, cut)
+    report = finetune(sums, a_run(), Plan(**TINY), folders)
+    assert report.note.startswith("gone on after step 3; ")
+    assert report.metrics["eval_loss"] == whole.metrics["eval_loss"]
+    files = [
+        place / whole.model / "best" / "model.safetensors" for place in (folders.runs, folders.runs.with_name("whole"))
+    ]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_registered_version_is_a_base_for_lora_and_only_the_adapter_is_kept(sums, folders):
+    first = finetune(sums, a_run(), Plan(**TINY), folders)
+    sums.models.save(NewModel("assistant", folders.runs / first.model / "best", {}))
+    told = TINY | {"base": "assistant:1", "rank": 4, "learning_rate": 2e-3}
+    report = finetune(sums, a_run(), Plan(**told), folders)
+    assert report.model.startswith("assistant-1-r4-lr2e-03-6-")
+    assert report.baselines["eval_loss"] == pytest.approx(first.metrics["eval_loss"], abs=1e-5)
+    assert report.metrics["eval_loss"] < report.baselines["eval_loss"]
+    best = folders.runs / report.model / "best"
+    assert not (best / "model.safetensors").exists()
+    assert all("lora" in name for name in load_file(best / "adapter_model.safetensors"))
+
+
+def test_conversations_of_later_days_are_not_learned_and_more_of_them_are_another_run(sums, folders):
+    store(sums, range(30, 40), date(2026, 10, 2))
+    before = finetune(sums, a_run(), Plan(**TINY), folders)
+    after = finetune(sums, a_run(date(2026, 10, 2)), Plan(**TINY), folders)
+    assert (before.rows, after.rows) == (20, 28)
+    assert before.model != after.model
+
+
+def test_progress_is_logged_with_how_much_is_due(sums, folders, caplog):
+    with caplog.at_level(logging.INFO, "almanac"):
+        finetune(sums, a_run(), Plan(**TINY), folders)
+    steps = [record for record in caplog.records if "step" in record.message]
+    due = [record.due for record in caplog.records if hasattr(record, "due")]
+    assert due == [6] == [len(steps)]
+
+
+def test_each_checkpoint_is_brought_to_where_it_lasts(sums, folders):
+    seen = []
+    finetune(sums, a_run(), Plan(**TINY), folders, lambda: seen.append({f.name for f in folders.runs.glob("*/*")}))
+    assert len(seen) == 3
+    assert "finished.json" not in seen[1]
+    assert "finished.json" in seen[2]
+
+
+def test_without_conversations_it_says_what_to_run(platform, folders):
+    with pytest.raises(NotYetError, match="almanac run assistant prepare"):
+        finetune(platform, a_run(), Plan(**TINY), folders)
+    assert not folders.runs.exists()
+
+
+def test_a_base_that_is_nowhere_is_said_before_anything_is_trained(sums, folders, tmp_path):
+    with pytest.raises(NotYetError):
+        finetune(sums, a_run(), Plan(base="assistant:9"), folders)
+    with pytest.raises(SourceError, match=r"holds no config\.json"):
+        finetune(sums, a_run(), Plan(base=str(tmp_path / "nothing")), folders)
+
+
+def test_a_run_without_its_tiny_base_yet_says_so(platform, tmp_path):
+    with pytest.raises(NotYetError, match="has no base yet"):
+        base_of(platform, Plan(**TINY), tmp_path)
+
+
+def test_what_is_usual_for_a_base_can_be_told_otherwise():
+    assert usual_plan("tiny").rank == 0
+    big = usual_plan("meta-llama/Llama-3.2-1B-Instruct", steps=13_500, rank=32)
+    assert (big.rank, big.steps, big.learning_rate, big.batch, big.accumulation) == (32, 13_500, 2e-4, 2, 4)
+    assert (big.max_length, big.precision) == (2048, "bf16")
+    assert usual_plan("assistant:1").precision == "fp32"
+
+
+def test_more_validation_conversations_than_are_judged_on_change_nothing(platform, folders, monkeypatch):
+    monkeypatch.setattr("shared.systems.assistant.training.JUDGED", 2)
+    store(platform)
+    before = finetune(platform, a_run(), Plan(**TINY), folders)
+    assert JUDGED == 400
+    platform.features.write(CONVERSATIONS, pd.DataFrame([conversation(999, "validation")]))
+    assert finetune(platform, a_run(), Plan(**TINY), folders).model == before.model
