@@ -24,7 +24,7 @@ from shared.errors import AlmanacError, BusyError, UsageError, WebError
 from shared.steps.limits import Limiter
 
 if TYPE_CHECKING:
-    from shared.ports import Chat
+    from shared.chat import Chat
 
 READERS = 256  # threads that wait for pieces; there are no more answers than engines let wait
 PER_MINUTE, BURST = 60, 30  # of one address

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from shared.chat import Message, Sampling
 from shared.errors import UsageError
-from shared.ports import Message, Sampling
 
 MOST_BYTES = 256 * 1024  # of a request
 MOST_MESSAGES = 200

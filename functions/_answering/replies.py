@@ -21,7 +21,7 @@ from shared.errors import AlmanacError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from shared.ports import Reply, Replying
+    from shared.chat import Reply, Replying
 
 FAILED = "the answer could not be made; ask again"
 REASONS = {"stop": "stop", "length": "length", "stopped": "stop"}

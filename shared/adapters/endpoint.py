@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from shared.adapters.events import lines, parsed, question, read, sentence
+from shared.chat import Reply, Replying
 from shared.errors import BusyError, UsageError, WebError
-from shared.ports import Reply, Replying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from shared.ports import Message, Sampling
+    from shared.chat import Message, Sampling
 
 CONNECT_S, ASLEEP_S, PIECE_S = 10.0, 2.0, 60.0  # to connect; until it counts as asleep; between two pieces
 WAKE_S, WHOLE_S = 300.0, 600.0  # most that is waited for a machine, and for a whole answer

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from shared.chat import Replying
 from shared.errors import BackendError, WebError
-from shared.ports import Replying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import httpx
 
-    from shared.ports import Message, Sampling
+    from shared.chat import Message, Sampling
 
 MOST_LINE = 1 << 20  # characters of one event
 MOST_SENTENCE = 300  # characters of what an endpoint says is wrong

@@ -13,6 +13,10 @@ measured   measures as a visitor gives them
 plots      charts that fit the page
 flower     an iris, drawn to scale
 tasting    what is said of a wine
+talking    a conversation, checked and bounded; inert makes its text harmless, chat_* are the parts of its page:
+           models, tab and events, progress, what the browser keeps and its seal, two side by side, figures
+meal_*     the parts of the page of meals: form, events, card
+visitors   how often somebody may ask
 air        what is said of fine dust; air_charts draws it, air_features names what a forecast rests on, and
            air_calls answers programs
 """

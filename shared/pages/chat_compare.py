@@ -54,10 +54,10 @@ class CompareTab:
 
     def _connect(self, settings: list[Any], buttons: list[gr.Button]) -> None:
         heard_by = [self._trouble, self._box, *self._sides, self._said, self._votes, self._round]
-        same = [gr.skip()] * (len(heard_by) - 1)
+        failed = [*[gr.skip()] * 3, "", *[gr.skip()] * 2]  # nothing is waited for any more
         asking = {"preprocess": False, "concurrency_limit": AT_ONCE, "concurrency_id": "answers", **QUIET}
         started = self._box.submit(
-            streamed(self._compare, same, daily=False), [self._box, *settings], heard_by, **asking
+            streamed(self._compare, failed, daily=False), [self._box, *settings], heard_by, **asking
         )
         # Only now, as the stream's last values are sent once more when it ends, over what a quick vote has shown.
         started.then(votable, self._round, [self._box, self._votes], **QUIET)

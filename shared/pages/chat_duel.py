@@ -20,8 +20,9 @@ from shared.systems.assistant.tables import FEEDBACK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from shared.chat import Message
     from shared.pages.chat_progress import Heard
-    from shared.ports import Message, Platform
+    from shared.ports import Platform
 
 LEFT, RIGHT, TIE = "A is better", "B is better", "No difference"
 VOTES = (LEFT, TIE, RIGHT)

@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from markupsafe import Markup
 
+from shared.chat import Sampling
 from shared.connect import open_platform
 from shared.errors import AlmanacError, UsageError
 from shared.pages import chat_models
 from shared.pages.chat_progress import heard, status
 from shared.pages.talking import GO_ON, as_shown, asked
-from shared.ports import Sampling
 from shared.runs import now
 from shared.systems.assistant.monitoring import Opinion, keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shared.chat import Chat, Message
     from shared.pages.chat_progress import Heard
-    from shared.ports import Chat, Message
+    from shared.pages.chat_seal import Seal
 
     Turns = list[dict[str, str]]
 
@@ -62,18 +63,20 @@ def _number(given: object, name: str) -> float:
     return float(given)
 
 
-def reply(history: Turns, question: object, how: How) -> Iterator[list[Any]]:
+def reply(history: Turns, question: object, how: How, seal: Seal) -> Iterator[list[Any]]:
     """Yield what the page shows while a question is answered; one before it without an answer is taken back."""
     history = answered_only(history)
     messages, sampling = asked(how.system, history, question), how.sampling
-    before = as_shown([*history, {"role": "user", "content": messages[-1]["content"]}])
+    history = [*history, {"role": "user", "content": messages[-1]["content"]}]
+    before = as_shown(history)
     yield [ASKING, before, chat_models.opening(how.model), HIDDEN]
     chat = chat_models.opened(how.model)
     for said in heard(chat.stream(messages, sampling)):
-        yield [gr.skip(), [*before, *as_shown(_answer(said, chat))], *_told(said, chat)]
+        answer = [seal.sealed(history, said.text, chat.name)] if said.text else []
+        yield [gr.skip(), [*before, *as_shown(answer)], *_told(said, chat)]
 
 
-def more(history: Turns, how: How) -> Iterator[list[Any]]:
+def more(history: Turns, how: How, seal: Seal) -> Iterator[list[Any]]:
     """Yield what the page shows while the last answer is taken further."""
     if not history or history[-1]["role"] != "assistant":
         raise UsageError("there is no answer to go on with")
@@ -81,8 +84,10 @@ def more(history: Turns, how: How) -> Iterator[list[Any]]:
     messages, sampling = asked(how.system, history, GO_ON), how.sampling
     yield [gr.update(submit_btn=False, stop_btn=True), as_shown(history), chat_models.opening(how.model), HIDDEN]
     chat = chat_models.opened(how.model)
+    ours = seal.holds(history) and last.get("by") == chat.name  # one answer of two models is nobody's
     for said in heard(chat.stream(messages, sampling)):
-        longer = {**last, "content": last["content"] + said.text}
+        text = last["content"] + said.text
+        longer = seal.sealed(history[:-1], text, chat.name) if ours else {"role": "assistant", "content": text}
         yield [gr.skip(), [*before, *as_shown([longer])], *_told(said, chat)]
 
 
@@ -91,10 +96,27 @@ def answered_only(history: Turns) -> Turns:
     return history[:-1] if history and history[-1]["role"] == "user" else history
 
 
-def thumb(session: str, history: Turns, place: object, up: bool) -> str:
-    """Keep a thumb on the message at ``place``; return a sentence on what became of it."""
+def question_at(history: Turns, place: object) -> tuple[Turns, str]:
+    """Return what was said before the question at ``place``, and the question.
+
+    Raises:
+        UsageError: there is no question.
+    """
+    if not isinstance(place, int) or not 0 <= place < len(history) or history[place]["role"] != "user":
+        raise UsageError("that is no question of this conversation")
+    return history[:place], history[place]["content"]
+
+
+def thumb(session: str, history: Turns, place: object, seal: Seal, *, up: bool) -> str:
+    """Keep a thumb on the message at ``place``; return a sentence on what became of it.
+
+    Raises:
+        UsageError: there is no answer, or none that this page gave: what the browser tells of one proves nothing.
+    """
     if not isinstance(place, int) or not 0 <= place < len(history) or history[place]["role"] != "assistant":
         raise UsageError("a thumb is for an answer")
+    if not seal.holds(history[: place + 1]):
+        raise UsageError("thumbs are kept of what this page has answered since it was started: ask again, then judge")
     answer, by = history[place]["content"], history[place].get("by", "")
     asked_then: list[Message] = [{"role": one["role"], "content": one["content"]} for one in history[:place]]
     if up:
@@ -111,10 +133,6 @@ def kept(opinion: Opinion) -> str:
     except AlmanacError:
         return "Thank you. It cannot be kept here, as this page may only read its store."
     return "Thank you: kept, with the conversation up to there, without your name."
-
-
-def _answer(said: Heard, chat: Chat) -> Turns:
-    return [{"role": "assistant", "content": said.text, "by": chat.name}] if said.text else []
 
 
 def _told(said: Heard, chat: Chat) -> list[Any]:

@@ -18,7 +18,7 @@ from shared.systems.assistant.inference import models_that_answer, open_local
 
 if TYPE_CHECKING:
     from shared.adapters.endpoint import Endpoint
-    from shared.ports import Chat
+    from shared.chat import Chat
     from shared.systems.assistant.inference import Answerer
 
 ELSEWHERE = "endpoint"
@@ -102,8 +102,9 @@ def about(key: object) -> Markup:
 
 def opening(key: object) -> Markup:
     """Return what is shown until a model was opened."""
+    name = "the endpoint" if key == ELSEWHERE else key if isinstance(key, str) else "the model"
     return Markup('<p class="al-muted" role="status">Opening {}; the first time, that takes some seconds.</p>').format(
-        key if isinstance(key, str) else "the model"
+        name
     )
 
 

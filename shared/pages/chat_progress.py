@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from shared.ports import Replying
+from shared.chat import Replying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.ports import Reply
+    from shared.chat import Reply
 
 EVERY_S = 0.06  # between two redrawings: faster than this nobody reads, and each sends something to the browser
 

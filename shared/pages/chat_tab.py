@@ -5,20 +5,19 @@ box | example | retry | edit | Continue ──► an answer, as it comes ──�
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator  # Gradio reads the hints of handlers
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from markupsafe import Markup
 
-from shared.errors import UsageError
+from shared.chat import MOST_TOKENS, Sampling
 from shared.pages import chat_events
-from shared.pages.chat_events import HIDDEN, WAITING, How
-from shared.pages.chat_talks import Talks, talks_of
+from shared.pages.chat_events import How, question_at
+from shared.pages.chat_keeping import begun, forgotten, opened, restore, settle, undo
+from shared.pages.chat_seal import Seal
 from shared.pages.guard import shown, streamed
-from shared.pages.talking import MOST_CHARACTERS, MOST_SYSTEM, as_shown, downloads, turns
-from shared.ports import MOST_TOKENS, Sampling
+from shared.pages.talking import MOST_CHARACTERS, MOST_SYSTEM, turns
 
 if TYPE_CHECKING:
     from shared.pages.visitors import Visitors
@@ -62,7 +61,7 @@ class ChatTab:
 
     def __init__(self, visitors: Visitors, model: gr.Dropdown, kept: gr.BrowserState) -> None:
         """Build it inside the Blocks that are being built; nothing hides ``kept``, or it is not read."""
-        self._visitors, self._kept = visitors, kept
+        self._visitors, self._kept, self._seal = visitors, kept, Seal()
         self._trouble = gr.HTML(visible=False)
         self._talk = talk("Conversation", editable="user", examples=[{"text": one} for one in EXAMPLES])
         self._status = gr.HTML()
@@ -89,8 +88,9 @@ class ChatTab:
         answers = [self._trouble, self._box, self._talk, self._status, self._more]
         asking = {"outputs": answers, "preprocess": False, "concurrency_limit": AT_ONCE, **QUIET}
         same = [gr.skip()] * (len(answers) - 1)
+        failed = [gr.skip(), gr.skip(), "", gr.skip()]  # nothing is waited for any more
         started = [
-            event(streamed(answer, same, daily=False), [*given, self._talk, *how], concurrency_id="answers", **asking)
+            event(streamed(answer, failed, daily=False), [*given, self._talk, *how], concurrency_id="answers", **asking)
             for event, answer, given in (
                 (self._box.submit, self._ask, [self._box]),
                 (self._talk.example_select, self._example, []),
@@ -126,84 +126,27 @@ class ChatTab:
 
     def _ask(self, request: gr.Request, question: object, held: object, *how: object) -> Iterator[list[Any]]:
         self._visitors.admit(request)
-        yield from chat_events.reply(turns(held), question, How(*how))
+        yield from chat_events.reply(turns(held), question, How(*how), self._seal)
 
     def _example(self, request: gr.Request, event: gr.SelectData, held: object, *how: object) -> Iterator[list[Any]]:
         self._visitors.admit(request)
-        yield from chat_events.reply(turns(held), event.value.get("text"), How(*how))
+        yield from chat_events.reply(turns(held), event.value.get("text"), How(*how), self._seal)
 
     def _again(self, request: gr.Request, event: gr.RetryData, held: object, *how: object) -> Iterator[list[Any]]:
         self._visitors.admit(request)
         before, question = question_at(turns(held), event.index)
-        yield from chat_events.reply(before, question, How(*how))
+        yield from chat_events.reply(before, question, How(*how), self._seal)
 
     def _edited(self, request: gr.Request, event: gr.EditData, held: object, *how: object) -> Iterator[list[Any]]:
         self._visitors.admit(request)
         before, _ = question_at(turns(held), event.index)
-        yield from chat_events.reply(before, event.value, How(*how))
+        yield from chat_events.reply(before, event.value, How(*how), self._seal)
 
     def _go_on(self, request: gr.Request, held: object, *how: object) -> Iterator[list[Any]]:
         self._visitors.admit(request)
-        yield from chat_events.more(turns(held), How(*how))
+        yield from chat_events.more(turns(held), How(*how), self._seal)
 
     def _thumb(self, request: gr.Request, event: gr.LikeData, held: object) -> list[Any]:
         session = self._visitors.admit(request)
-        said = chat_events.thumb(session, turns(held), event.index, up=event.liked in (True, "Like"))
+        said = chat_events.thumb(session, turns(held), event.index, self._seal, up=event.liked in (True, "Like"))
         return [Markup('<p class="al-muted" role="status">{}</p>').format(said)]
-
-
-def restore(held: object, browser: object) -> list[Any]:
-    """Return the conversation that was left, where none is being shown; the earlier ones, and links that save it."""
-    return [gr.skip()] * 3 if held else showing(talks_of(browser))
-
-
-def undo(event: gr.UndoData, held: object) -> list[Any]:
-    """Return the conversation without a question and what came after it, and the question back in the box."""
-    before, question = question_at(turns(held), event.index)
-    return [gr.update(value=question), as_shown(before), "", HIDDEN]
-
-
-def settle(held: object, browser: object) -> list[Any]:
-    """Return the box for the next question, and what the browser is to keep."""
-    talks = _saved(held, browser)
-    return [WAITING, talks.to_browser(), *showing(talks)[1:]]
-
-
-def opened(name: object, held: object, browser: object) -> list[Any]:
-    """Return an earlier conversation; the one that was shown is kept."""
-    return _turned(_saved(held, browser).opened(name))
-
-
-def begun(held: object, browser: object) -> list[Any]:
-    """Return a new conversation; the one that was shown is kept."""
-    return _turned(_saved(held, browser).opened(""))
-
-
-def forgotten(_: object, browser: object) -> list[Any]:
-    """Return a new conversation, and the one that was shown is gone."""
-    return _turned(talks_of(browser).forgotten())
-
-
-def _saved(held: object, browser: object) -> Talks:
-    return talks_of(browser).saved(turns(held), secrets.token_hex(4))
-
-
-def _turned(talks: Talks) -> list[Any]:
-    return [talks.to_browser(), *showing(talks), "", HIDDEN, WAITING]
-
-
-def showing(talks: Talks) -> list[Any]:
-    """Return the conversation that is being shown, the earlier ones to choose from, and the links that save it."""
-    earlier = gr.update(choices=talks.titles, value=talks.current or None, visible=bool(talks.kept))
-    return [as_shown(talks.shown), earlier, downloads(talks.shown)]
-
-
-def question_at(history: chat_events.Turns, place: object) -> tuple[chat_events.Turns, str]:
-    """Return what was said before the question at ``place``, and the question.
-
-    Raises:
-        UsageError: there is no question.
-    """
-    if not isinstance(place, int) or not 0 <= place < len(history) or history[place]["role"] != "user":
-        raise UsageError("that is no question of this conversation")
-    return history[:place], history[place]["content"]

@@ -14,7 +14,7 @@ from shared.pages.talking import turns
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shared.ports import Message
+    from shared.chat import Message
 
 MOST_TALKS = 20
 MOST_CHARACTERS = 1_000_000  # of all together: a browser gives a page about five million

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from shared.chat import Replying
 from shared.pages.chat_progress import EVERY_S, Heard
-from shared.ports import Replying
 from shared.systems.assistant import meals
 from shared.systems.assistant.meals import Meal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.ports import Chat, Message, Reply, Sampling
+    from shared.chat import Chat, Message, Reply, Sampling
     from shared.systems.assistant.recipes import MealRequest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -21,7 +21,10 @@ STALE_DAYS = 2  # a daily system that is older has missed a run
 
 @dataclass(frozen=True)
 class Standing:
-    """The newest date done (None: no daily run yet), the last run of any stage, and the newest daily figures."""
+    """The newest date done (None: no daily run yet), the last run of any stage, and the newest figures.
+
+    Those are of the last daily run; of a system that has none, of the last run of any stage that has a figure.
+    """
 
     newest: date | None
     ran_at: datetime
@@ -46,8 +49,10 @@ def standing(platform: Platform, system: str) -> Standing | None:
     if runs.empty:
         return None
     last = runs.iloc[-1]
-    done = runs[(runs["status"] == "done") & (runs["stage"] == "daily")].sort_values("day")
-    report = {} if done.empty else json.loads(done["report"].iloc[-1])
+    ended = runs[runs["status"] == "done"]
+    done = ended[ended["stage"] == "daily"].sort_values("day")
+    reports = map(json.loads, ended["report"].iloc[::-1] if done.empty else done["report"].iloc[-1:])
+    report: dict[str, Any] = next((one for one in reports if one.get("headline")), {})
     headline = report.get("headline", "")
     return Standing(
         newest=None if done.empty else done["day"].iloc[-1].date(),

@@ -19,7 +19,7 @@ from shared.pages.inert import inert, original
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shared.ports import Message
+    from shared.chat import Message
 
 MOST_CHARACTERS = 8_000  # of a message that a visitor writes
 MOST_SYSTEM = 2_000
@@ -85,20 +85,22 @@ def _turn(one: object) -> dict[str, str]:
 
 
 def _by(one: object) -> dict[str, str]:
-    """Return which model answered, where a message says so: as our own messages do, or as Gradio's carry it."""
+    """Return which model answered, and the seal of that, where a message says so: as ours do, or Gradio's carry it."""
     known = one if isinstance(one, dict) else {}
     metadata = known.get("metadata")
-    by = known.get("by") or (metadata.get("id") if isinstance(metadata, dict) else None)
-    return {"by": by[:MOST_NAME]} if isinstance(by, str) and by else {}
+    carried = metadata.get("id") if isinstance(metadata, dict) else None
+    seal, _, by = carried.partition(" ") if isinstance(carried, str) else ("", "", "")
+    found = {"by": known.get("by", by), "seal": known.get("seal", seal)}
+    return {name: text[:MOST_NAME] for name, text in found.items() if isinstance(text, str) and text}
 
 
 def as_shown(history: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Return messages for Gradio's Chatbot; which model answered goes along, unseen."""
+    """Return messages for Gradio's Chatbot; which model answered goes along, unseen, with its seal."""
     return [
         {
             "role": one["role"],
             "content": [{"type": "text", "text": inert(one["content"])}],  # as plain text it would lose indentation
-            **({"metadata": {"id": one["by"]}} if "by" in one else {}),
+            **({"metadata": {"id": f"{one.get('seal', '')} {one['by']}"}} if "by" in one else {}),
         }
         for one in history
     ]

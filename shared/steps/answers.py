@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from shared.chat import Replying
 from shared.errors import AlmanacError, BackendError, UsageError
-from shared.ports import Replying
 from shared.steps.rendering import prompt
 from shared.steps.sampling import Sampler, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shared.ports import Message, Sampling
+    from shared.chat import Message, Sampling
 
     Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # ids [1, length], scores [1, vocabulary] ──► scores
 

@@ -16,7 +16,7 @@ from shared.errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.ports import Message
+    from shared.chat import Message
 
 SHAPES = {  # the columns that a record must have
     "conversation": (("messages",), ("conversations",)),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from shared.chat import Reply
 from shared.errors import BackendError
-from shared.ports import Reply
 from shared.steps.answers import Job, Model
 from shared.steps.turns import Turns
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
-    from shared.ports import Message, Sampling
+    from shared.chat import Message, Sampling
 
 PART = 512  # tokens of a prompt read at once: between two parts an answer can be stopped
 

@@ -28,7 +28,7 @@ from shared.steps.rendering import IGNORED, example
 from shared.steps.scoring import Share
 
 if TYPE_CHECKING:
-    from shared.ports import Message
+    from shared.chat import Message
 
     Example = Mapping[str, list[int]]
 

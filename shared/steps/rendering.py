@@ -17,7 +17,7 @@ from shared.errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.ports import Message
+    from shared.chat import Message
 
 IGNORED = -100  # PyTorch's: a label that no loss is taken on
 TEMPLATE = (

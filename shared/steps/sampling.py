@@ -13,7 +13,7 @@ import torch
 from tokenizers.decoders import DecodeStream
 
 if TYPE_CHECKING:
-    from shared.ports import Sampling
+    from shared.chat import Sampling
 
 
 class Sampler:

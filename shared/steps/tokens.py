@@ -27,7 +27,7 @@ from shared.steps.rendering import IGNORED, example
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from shared.ports import Message
+    from shared.chat import Message
 
 BATCH = 1000  # conversations rendered and written at once
 SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])

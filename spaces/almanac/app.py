@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from shared.connect import open_platform
 from shared.pages import look, pieces
 from shared.pages.guard import shown, shown_if
 from shared.pages.standing import standing
-from shared.pages.words import UNKNOWN, ago, figure, plain, sentence_case
+from shared.pages.words import ago, figure, plain, sentence_case
 from shared.runs import parse_day
 
 if TYPE_CHECKING:
@@ -58,14 +59,14 @@ def fill() -> list[object]:
     platform = open_platform()
     today = parse_day("today", platform.world)
     stands = {system: standing(platform, system) for system, _ in by_system(PAGES)}
-    cards = Markup("").join(card(mine, stands[system], today) for system, mine in by_system(PAGES))
+    cards = Markup("").join(card(system, mine, stands[system], today) for system, mine in by_system(PAGES))
     nothing = Markup("") if any(stands.values()) else pieces.empty_state()
     return [shown_if(pieces.banner(platform.world) + nothing), Markup('<div class="al-cards">{}</div>').format(cards)]
 
 
-def card(pages: dict[str, ModuleType], stands: Standing | None, today: date) -> Markup:
-    """Return what a system is, how it stands, and where its pages are."""
-    name, about = next(iter(pages.values())).__doc__.splitlines()[0].split(": ", 1)
+def card(system: str, pages: dict[str, ModuleType], stands: Standing | None, today: date) -> Markup:
+    """Return what a system is, as its own package says it, how it stands, and where its pages are."""
+    name, about = import_module(f"shared.systems.{system}").__doc__.splitlines()[0].split(": ", 1)
     link = Markup('<a href="{}">{}</a>')
     links = Markup("").join(link.format(path, page.demo.title) for path, page in pages.items())
     return Markup(
@@ -76,11 +77,11 @@ def card(pages: dict[str, ModuleType], stands: Standing | None, today: date) -> 
 def _told(stands: Standing | None, today: date) -> Markup:
     if stands is None:
         return Markup('<p class="al-muted">It has not run yet.</p>')
-    newest = f"{stands.newest} ({ago(stands.newest, today)})" if stands.newest else UNKNOWN
+    newest = f"Newest date {stands.newest} ({ago(stands.newest, today)}). " if stands.newest else ""
     beside = f"baseline {figure(stands.headline, stands.baseline)}"
     return Markup(
         '<div class="al-label">{}</div><div class="al-value">{}</div><p class="al-muted">{}</p>'
-        '<p class="al-muted">Newest date {}. Last run {:%Y-%m-%d %H:%M} UTC: {} {}.</p>{}'
+        '<p class="al-muted">{}Last run {:%Y-%m-%d %H:%M} UTC: {} {}.</p>{}'
     ).format(
         plain(stands.headline) or "No figure yet",
         figure(stands.headline, stands.value),

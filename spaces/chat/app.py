@@ -2,6 +2,7 @@
 
 question ──► asked: bounded ──► the model that was chosen, here or at an endpoint ──► its answer, as it comes
 thumb, vote ──► FEEDBACK, where the store can be written ──► the tally
+EVALUATIONS, CLEANING ──► how it was judged, and on what it learned
 call ──► chat_answer (REST and MCP) ──► the answer as plain values
 """
 
@@ -16,6 +17,7 @@ from shared.pages import chat_models, look, pieces
 from shared.pages.chat_compare import CompareTab
 from shared.pages.chat_duel import tally
 from shared.pages.chat_events import How
+from shared.pages.chat_judged import judged
 from shared.pages.chat_progress import heard
 from shared.pages.chat_tab import ChatTab, browser_state
 from shared.pages.guard import answered, shown
@@ -59,14 +61,14 @@ def chat_answer(  # noqa: PLR0913 - a program names each
 
 
 def fill() -> list[Any]:
-    """Return the banner, the models there are, what the first of them is, and how the votes stand."""
+    """Return the banner, the models there are, what the first of them is, how the votes stand, how it was judged."""
     platform, models = open_platform(), chat_models.choices()
     first = models[0][1]
     chosen = gr.update(choices=models, value=first)
     two = chat_models.comparable()
     pair = gr.update(visible=two), gr.update(visible=not two)
     top = pieces.banner(platform.world), gr.update(visible=True)
-    return [*top, chosen, chat_models.about(first), *pair, tally(platform)]
+    return [*top, chosen, chat_models.about(first), *pair, tally(platform), judged(platform)]
 
 
 with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
@@ -80,7 +82,9 @@ with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
             chat = ChatTab(visitors, model, kept)
         with gr.Tab("Two side by side"):
             duel = CompareTab(visitors, chat.settings)
-    filled = [top, page, model, told, duel.rows, duel.alone, duel.tally]
+        with gr.Tab("How good is it?"):
+            figures = gr.HTML()
+    filled = [top, page, model, told, duel.rows, duel.alone, duel.tally, figures]
     safe = shown(fill, [gr.skip(), gr.update(visible=False), *[gr.skip()] * (len(filled) - 2)], daily=False)
     demo.load(safe, None, [notice, *filled], show_progress="hidden", api_visibility="private")
     model.input(chat_models.about, [model], [told], preprocess=False, show_progress="hidden", api_visibility="private")

@@ -20,7 +20,7 @@ from transformers import GenerationConfig
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.ports import Sampling
+from shared.chat import Sampling
 from shared.steps.answers import Model
 from shared.steps.bases import Size, build_tiny
 from shared.steps.continuous import Batched

@@ -26,8 +26,9 @@ from functions._modal import Service, image
 from functions._modal.serving import how_to_ask, limits
 from functions._modal.volume import fetch_to_read
 from shared.adapters.endpoint import Endpoint
+from shared.chat import Reply, Replying, Sampling
 from shared.errors import BackendError, BusyError, UsageError
-from shared.ports import NewModel, Reply, Replying, Sampling
+from shared.ports import NewModel
 from shared.steps.limits import Limiter
 from shared.steps.promotion import PROMOTIONS
 from tests.loopback.modal_engine import MISSING, SCRIPT, ModalEngine

@@ -10,14 +10,33 @@ from types import SimpleNamespace
 
 @contextmanager
 def chat_endpoint(answer, *, pause_s=0.0, asleep_s=0.0):
-    """Serve until the block ends; ``answer(messages)`` gives the pieces of an answer, ``pause_s`` apart."""
-    told = SimpleNamespace(asked=[], left=0, url="")
-    begun = time.monotonic()
+    """Serve until the block ends; ``answer(messages)`` gives the pieces of an answer, ``pause_s`` apart.
 
+    It takes ``asleep_s`` to wake up, from when somebody first asks for its health.
+    """
+    told = SimpleNamespace(asked=[], left=0, url="", called=None)
+
+    def is_awake():
+        told.called = told.called or time.monotonic()
+        return time.monotonic() - told.called >= asleep_s
+
+    handler = _handler(told, answer, pause_s, is_awake)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    told.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(told, answer, pause_s, is_awake):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            awake = time.monotonic() - begun >= asleep_s
-            self._say(200 if awake else 503, "application/json", b'{"model": "scripted v1"}')
+            self._say(200 if is_awake() else 503, "application/json", b'{"model": "scripted v1"}')
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -52,13 +71,4 @@ def chat_endpoint(answer, *, pause_s=0.0, asleep_s=0.0):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield told
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return Handler

@@ -24,6 +24,7 @@ from shared.systems.air_quality.stations import ROTTERDAM, Place, add
 from shared.systems.air_quality.training import train as learn_dust
 from shared.systems.wine.model import Plan
 from shared.systems.wine.training import train
+from tests.assistant_rig import tiny_assistant
 
 REPO = Path(__file__).parents[2]
 # Text that would run in a page that believes it: as HTML, or as a template of Gradio's own.
@@ -87,6 +88,7 @@ def filled_home(_iris_once, tmp_path_factory):
         patch.setenv("ALMANAC_HOME", str(home))
         _fill_with_wine(platform)
         _fill_with_dust(platform)
+    tiny_assistant(platform, tmp_path_factory.mktemp("tiny"), versions=2, verdicts=("promoted", "waits"))
     verdict, day = Verdict("waits", HOSTILE, {}), date(2026, 10, 20)
     model = platform.models.load("iris", 1)
     record(platform, model, verdict, day=day, decided_at=datetime.now(UTC), run_id="")
@@ -123,7 +125,7 @@ def _fill_with_dust(platform):
 
 def roof(home, folder):
     app = REPO / "spaces" / "almanac" / "app.py"
-    return serving([sys.executable, "-P", str(app)], home, folder, folder / "log.txt")
+    return serving([sys.executable, "-P", str(app)], home, folder, folder / "log.txt", {"OMP_NUM_THREADS": "1"})
 
 
 @pytest.fixture(scope="session")

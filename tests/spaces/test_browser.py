@@ -32,12 +32,15 @@ MEASURES = ("Sepal length", "Sepal width", "Petal length", "Petal width")
 FILLED = {
     "": "Newest date",
     "air_quality": "Answered by",
+    "chat": "Computes on",
     "iris": "Answered by",
     "iris_monitor": "Latest predictions",
+    "meals": "Computes on",
     "wine": "Answered by",
     "wine_monitor": "Latest predictions",
 }
 PAGES = tuple(FILLED)
+FILLS = dict.fromkeys(PAGES, "almanac day") | dict.fromkeys(("chat", "meals"), "almanac run assistant prepare")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +122,7 @@ def test_a_filled_page_fits_the_screen_and_says_that_it_is_simulated(path, viewp
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_on_an_empty_store_names_the_command_that_fills_it(path, visit, empty):
     page = visit(empty.url + path)
-    expect(page.locator(".al-empty code").first).to_have_text("almanac day")
+    expect(page.locator(".al-empty code").first).to_have_text(FILLS[path])
     expect(page.locator(".al-empty:visible")).to_have_count(1)
     expect(page.get_by_role("slider")).to_have_count(0)
 
@@ -150,6 +153,17 @@ def test_the_start_page_shows_the_headline_beside_its_baseline_and_leads_on(visi
     expect(card).to_contain_text("Newest date 2026-10-20")
     card.get_by_role("link", name="Iris monitor").click()
     expect(text(page, "Latest predictions")).to_be_visible()
+
+
+def test_a_system_of_two_pages_has_one_card_of_its_own_name_that_leads_to_both(visit, filled):
+    page = visit(filled.url)
+    card = page.locator(".al-card").filter(has_text="Assistant")
+    expect(card.get_by_role("heading")).to_have_text("Assistant")
+    expect(card).to_contain_text("A Llama fine-tuned with LoRA that chats and composes meals")
+    for name, shown in (("Chat", "Your message"), ("Meals", "What is in the house")):
+        page.goto(filled.url)
+        card.get_by_role("link", name=name).click()
+        expect(page.get_by_label(shown)).to_be_visible()
 
 
 def test_changing_a_measurement_changes_the_answer_and_the_drawing(visit, filled):

@@ -333,7 +333,7 @@ def test_nothing_here_says_what_makes_a_model(visit, serve, tmp_path):  # noqa: 
 
 
 def test_an_endpoint_that_sleeps_is_waited_for_in_sight(visit, serve, tmp_path):  # noqa: F811
-    with chat_endpoint(scripted, asleep_s=12) as asleep:
+    with chat_endpoint(scripted, asleep_s=4) as asleep:
         told = {"ALMANAC_ASSISTANT_URL": asleep.url}
         with serve(CHAT, tmp_path / "home", tmp_path, tmp_path / "log.txt", told) as server:
             page = visit(server.url)

@@ -28,7 +28,8 @@ from tests.loopback.hub import HubServer
 REPO = Path(__file__).parents[2]
 FENCE = REPO / "tests" / "spaces" / "fence.py"
 OPEN = (80, 443, 8080)
-SYSTEMS = ("iris", "wine", "air_quality")
+SYSTEMS = ("iris", "wine", "air_quality", "assistant")
+# Chat and meals require the same, torch among it (a minute to install): one environment serves both.
 SPACES = sorted(bundle.spaces(), key=lambda space: (REPO / "spaces" / space / "requirements.txt").read_text())
 
 spec = importlib.util.spec_from_file_location("fence", FENCE)
@@ -50,6 +51,8 @@ IRIS_MONITOR = say("/iris_monitor", "2026-10-01", "2026-10-20")
 WINE = say("/wine_predict", "red", 7.9, 0.52, 0.26, 2.2, 0.079, 14, 38, 0.9967, 3.31, 0.62, 10.2)
 WINE_MONITOR = say("/wine_monitor", "reserve", "2026-10-01", "2026-10-20")
 DUST = say("/air_quality_forecast", "rotterdam-zuid")
+CHAT = say("/chat_answer", "What is a roux?", "", "assistant v2", 0.7, 0.05, 16)
+MEAL = say("/compose_meal", "2 eggs, 300 g rice", 3)
 # What each page answers on the filled store: a question, and what must be true of the answer.
 REAL = {
     "iris": [(IRIS, lambda said: said["variety"] == "setosa" and said["model"]["version"] == 1)],
@@ -59,6 +62,8 @@ REAL = {
     "air_quality": [(DUST, lambda said: len(said["days"]) == 7 and said["days"][0]["pm25"] > 0)],
 }
 REAL["almanac"] = [one for page in REAL.values() for one in page]
+REAL["chat"] = [(CHAT, lambda said: (said["model"], said["tokens"]) == ("assistant v2", 16))]
+REAL["meals"] = [(MEAL, lambda said: {*said["recipe"]["ingredients"]} <= {"egg", "rice"} and said["recipe"]["steps"])]
 
 
 @pytest.fixture(scope="module")

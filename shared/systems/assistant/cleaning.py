@@ -26,7 +26,7 @@ from shared.systems.assistant.tables import SPLITS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from shared.ports import Message
+    from shared.chat import Message
 
     Filter = Callable[[pd.DataFrame], pd.Series]
 

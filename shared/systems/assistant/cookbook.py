@@ -27,7 +27,7 @@ from shared.systems.assistant.recipes import (
 )
 
 if TYPE_CHECKING:
-    from shared.ports import Message
+    from shared.chat import Message
 
 LEAST_INGREDIENTS = 2
 SERVES = 4  # where a cookbook does not say

@@ -35,7 +35,8 @@ from shared.systems.assistant.training import base_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shared.ports import Message, Platform
+    from shared.chat import Message
+    from shared.ports import Platform
     from shared.runs import Run
     from shared.steps.plans import Plan
     from shared.steps.tuned import Tuned

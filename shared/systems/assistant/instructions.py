@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from shared.ports import Sampling
+from shared.chat import Sampling
 from shared.steps import answer_checks as must
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.ports import Chat, Message
+    from shared.chat import Chat, Message
     from shared.steps.answer_checks import Check
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
+from shared.chat import MOST_TOKENS, Chat, Message, Sampling
 from shared.errors import BackendError, UsageError
-from shared.ports import MOST_TOKENS, Chat, Message, Sampling
 from shared.systems.assistant.allergens import conflicts
 from shared.systems.assistant.checking import Findings, check
 from shared.systems.assistant.portions import json_ld

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from shared.ports import Message, Platform
+    from shared.chat import Message
+    from shared.ports import Platform
 
 FEWEST = 10  # visitors who preferred one of two models: with fewer, an interval is too wide to say anything
 MOST_CHARACTERS = 40_000  # of an opinion's texts together: more than a page shows

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.chat import Message
 from shared.errors import SchemaError, SourceError, UsageError
-from shared.ports import Message
 from shared.systems.assistant.foods import PANTRY
 from shared.systems.assistant.ingredients import MOST_INGREDIENTS, Ingredient, clean_name
 from shared.systems.assistant.units import MOST_GRAMS

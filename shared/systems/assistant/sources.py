@@ -32,7 +32,8 @@ from shared.systems.assistant.recipes import as_conversation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from shared.ports import Message, Platform, Web
+    from shared.chat import Message
+    from shared.ports import Platform, Web
 
 LIMIT = 200_000  # records of a source, unless told: some 500 MB of text
 SHAPES = {"recipe": (("title", "ingredients", "directions"),), **conversations.SHAPES}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from shared.chat import Sampling
 from shared.errors import AlmanacError, SchemaError
-from shared.ports import Sampling
 from shared.steps.scoring import Share, mean_of
 from shared.steps.side_by_side import Figure, share_of
 from shared.systems.assistant.checking import Findings, check
@@ -23,7 +23,7 @@ from shared.systems.assistant.recipes import MealRequest, as_messages
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shared.ports import Chat, Message
+    from shared.chat import Chat, Message
 
 LIKELIEST = Sampling(temperature=0, min_p=0, max_tokens=1024, seed=0)
 GOOD = ("json_valid", "ok", "coverage")  # of the rest there should be none

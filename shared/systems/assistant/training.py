@@ -53,8 +53,8 @@ def usual_plan(base: str, **told: str | float | bool) -> Plan:
     """
     usual: dict[str, object]
     if tiny_size(base):
-        usual = {"rank": 0, "learning_rate": 3e-3, "steps": 400, "batch": 16, "accumulation": 1, "max_length": 512}
-        usual |= {"warmup": 20, "evaluate_every": 100, "checkpoint_every": 100}
+        usual = {"rank": 0, "learning_rate": 3e-3, "steps": 500, "batch": 4, "accumulation": 1, "max_length": 512}
+        usual |= {"packing": True, "warmup": 20, "evaluate_every": 100, "checkpoint_every": 100}
     else:
         usual = {"precision": "bf16" if "/" in base else "fp32", "patience": 5}
     return Plan(**{"base": base} | usual | told)  # type: ignore[arg-type]

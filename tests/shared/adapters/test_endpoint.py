@@ -14,9 +14,9 @@ from functions._answering import answering
 from functions._modal.bearer import bearing
 from shared.adapters import endpoint as module
 from shared.adapters.endpoint import Endpoint
+from shared.chat import Reply, Replying, Sampling
 from shared.connect import open_endpoint
 from shared.errors import BackendError, BusyError, UsageError, WebError
-from shared.ports import Reply, Replying, Sampling
 
 QUESTION = [{"role": "user", "content": "What goes with rice?"}]
 USUAL = Sampling()

@@ -1,8 +1,8 @@
 """An answer as it comes: how often it is drawn, and what is said of waiting, speed and the end."""
 
+from shared.chat import Reply, Replying
 from shared.pages.chat_duel import LEFT, RIGHT, TIE, Round, lockstep
 from shared.pages.chat_progress import Heard, heard, status
-from shared.ports import Reply, Replying
 
 
 class Clock:

@@ -5,11 +5,11 @@ from base64 import b64decode
 
 import pytest
 
+from shared.chat import Reply, Replying
 from shared.errors import UsageError
 from shared.pages.meal_card import card, code, draft
 from shared.pages.meal_events import composed
 from shared.pages.meal_form import in_step, listed, request_of, split
-from shared.ports import Reply, Replying
 from shared.systems.assistant.recipes import Recipe, answer
 
 EGG_RICE = Recipe(

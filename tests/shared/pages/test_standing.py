@@ -34,6 +34,13 @@ def test_a_training_run_is_no_newer_date(platform):
     assert "none yet" in freshness(stands, date(2026, 11, 10))
 
 
+def test_a_system_that_never_runs_daily_has_the_figure_of_its_last_stage_that_has_one(platform):
+    run_stage(platform, "tides.train", lambda run: TIDES, day="2026-11-10")
+    run_stage(platform, "tides.export", lambda run: Report(), day="2026-11-11")
+    stands = standing(platform, "tides")
+    assert (stands.newest, stands.headline, stands.value, stands.baseline) == (None, "accuracy", 0.9, 0.4)
+
+
 def test_two_days_are_fresh_and_three_are_not(platform):
     run_stage(platform, "tides.daily", lambda run: TIDES, day="2026-11-10")
     stands = standing(platform, "tides")

@@ -9,7 +9,10 @@ from shared.errors import UsageError
 from shared.pages.chat_talks import MOST_TALKS, Talks, talks_of
 from shared.pages.talking import MOST_CHARACTERS, as_shown, asked, cleaned, downloads, turns
 
-TALK = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!", "by": "assistant v3"}]
+TALK = [
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hi!", "by": "assistant v3", "seal": "5ea1"},
+]
 
 
 def test_what_is_shown_comes_back_with_the_model_that_answered_and_its_indentation():

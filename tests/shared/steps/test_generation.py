@@ -13,8 +13,8 @@ pytest.importorskip("transformers")
 
 from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper  # noqa: E402
 
+from shared.chat import Sampling  # noqa: E402
 from shared.errors import BackendError, BusyError, UsageError  # noqa: E402
-from shared.ports import Sampling  # noqa: E402
 from shared.steps.answers import Job, Model, fitted  # noqa: E402
 from shared.steps.bases import Size, build_tiny  # noqa: E402
 from shared.steps.continuous import Batched  # noqa: E402

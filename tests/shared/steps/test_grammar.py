@@ -11,8 +11,8 @@ pytest.importorskip("llguidance", reason="needs the extra llm")
 from hypothesis import HealthCheck, given, settings  # noqa: E402 - after the extra is there
 from hypothesis import strategies as st  # noqa: E402
 
+from shared.chat import Sampling  # noqa: E402
 from shared.errors import BackendError, UsageError  # noqa: E402
-from shared.ports import Sampling  # noqa: E402
 from shared.steps.grammar import constrained  # noqa: E402
 from shared.systems.assistant.ingredients import Ingredient  # noqa: E402
 from shared.systems.assistant.meals import compose  # noqa: E402

@@ -11,8 +11,8 @@ import yaml
 
 pytest.importorskip("trl")
 
+from shared.chat import Sampling
 from shared.errors import NotYetError, SourceError, UnsafeFileError
-from shared.ports import Sampling
 from shared.steps import merging
 from shared.steps.promotion import PROMOTIONS
 from shared.steps.tuned import ended

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from shared.chat import Sampling
 from shared.errors import MissingExtraError, NotYetError, UsageError
-from shared.ports import NewModel, Sampling
+from shared.ports import NewModel
 from shared.steps.promotion import PROMOTIONS
 from shared.systems.assistant import inference
 from shared.systems.assistant.inference import Loaded, chosen, models_that_answer, open_local

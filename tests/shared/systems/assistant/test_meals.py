@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.chat import MOST_TOKENS, Sampling
 from shared.errors import BackendError, UsageError
-from shared.ports import MOST_TOKENS, Sampling
 from shared.systems.assistant.ingredients import Ingredient, parse
 from shared.systems.assistant.meals import CUT, Meal, closed, compose, cookable, stream
 from shared.systems.assistant.recipes import MealRequest, Recipe, answer, as_messages, read, schema
