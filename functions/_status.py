@@ -60,7 +60,8 @@ def champions(platform: Platform) -> list[dict[str, object]]:
         facts = {"model": row["model"], "version": row["version"], "trained_on": "", "why": row["reason"]}
         try:
             model = platform.models.load(row["model"], row["version"])
-            figure, value = next(iter(model.metrics.items()))
+            figure = "loss" if "loss" in model.metrics else next(iter(model.metrics))
+            value = model.metrics[figure]
             why = facts.pop("why")
             rows.append({**facts, "trained_on": model.trained_on, "figure": figure, "value": value, "why": why})
         except AlmanacError as failure:

@@ -14,11 +14,12 @@ from functions._modal import Service, gpu_image, image
 service = Service("assistant")
 app = service.app
 
-LANGUAGE = ("transformers", "tokenizers", "safetensors", "datasketch", "jinja2")
-preparing = image(*LANGUAGE, "torch")
-training = gpu_image(*LANGUAGE, "unsloth", "trl", "peft", "datasets", "bitsandbytes", pins="constraints-unsloth.txt")
-judging = gpu_image(*LANGUAGE, "peft", "accelerate", "llguidance")
-answering = gpu_image(*LANGUAGE, "accelerate", "datasets", "llguidance", "starlette")
+MODEL = ("transformers", "tokenizers", "safetensors", "jinja2", "peft")
+preparing = image("datasketch")
+searching = image(*MODEL, "torch")
+training = gpu_image(*MODEL, "unsloth", "trl", "datasets", "bitsandbytes", pins="constraints-unsloth.txt")
+judging = gpu_image(*MODEL, "llguidance")
+answering = gpu_image(*MODEL, "llguidance", "starlette")
 
 
 @service.stage(preparing)
@@ -60,6 +61,9 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     LoRA, 0 for all weights. What is not told is usual for the base.
     """
     from shared.runs import run_stage
+    from shared.steps import unsloth_sft
+
+    unsloth_sft.imported()  # on a GPU, before what it rewrites
     from shared.systems.assistant import training
 
     told = {"learning_rate": learning_rate, "steps": steps, "batch": batch, "max_length": max_length}
@@ -80,12 +84,15 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
 @service.worker(training)
 def trial(part: dict[str, Any]) -> dict[str, Any]:
     """Train one trial of a search up to its next rung, from wherever it was; return its losses."""
+    from shared.steps import unsloth_sft
+
+    unsloth_sft.imported()  # as above
     from shared.systems.assistant import trials
 
     return trials.attempt(part, *_folders())
 
 
-@service.stage(preparing)
+@service.stage(searching)
 def search(  # noqa: PLR0913 - what is compared are six facts
     bases: str = "",
     ranks: str = "8,16,32,64",
@@ -95,7 +102,7 @@ def search(  # noqa: PLR0913 - what is compared are six facts
     seeds: int = 1,
     day: str = "",
 ) -> dict[str, Any]:
-    """Compare --bases, LoRA --ranks and --learning_rates; recommend the cheapest setting that is not surely worse.
+    """Compare --bases, LoRA --ranks and --learning-rates; recommend the cheapest setting that is not surely worse.
 
     The base is the version that serves, unless named: several, joined by commas, as finetune takes them. All trials
     get --lowest steps, the best third of them three times as many, and so on for --rungs. On Modal trials run beside
@@ -148,7 +155,7 @@ def evaluate(name: str = "", full: bool = False, day: str = "") -> dict[str, Any
 def export(name: str = "", llama_cpp: str = "", day: str = "") -> dict[str, Any]:
     """Merge what was evaluated (the newest, or --name), prove it equal, register it, and let it serve if it may.
 
-    --llama_cpp: a checkout of llama.cpp, to write GGUF too.
+    --llama-cpp: a checkout of llama.cpp, to write GGUF too.
     """
     from shared.runs import run_stage
     from shared.systems.assistant import exporting

@@ -57,7 +57,7 @@ def deploy(  # noqa: PLR0913 - options of one command
     costs = _costs(chosen_systems)  # measured in this shell's own store, so before we act for the deployment
     with acting_for(there):
         chosen = targets(there, where, one=one)
-        missing = lacking(chosen)
+        missing = lacking(chosen, chosen_systems)
         told: dict[str, Any] = {"deployment": there.name, "missing": _need_rows(missing)}
         if not dry_run:
             _require(missing, told, as_json)
@@ -87,7 +87,7 @@ def destroy(  # noqa: PLR0913 - options of one command
     with acting_for(there):
         chosen = targets(there, where)
         told: dict[str, Any] = {"deployment": there.name}
-        _require(lacking(chosen), told, as_json)
+        _require([need for need in lacking(chosen, chosen_systems) if need.asks], told, as_json)
         found = [_removal(target, chosen_systems, data) for target in chosen]
         told |= _plan_told(found)
         if not as_json:

@@ -105,10 +105,10 @@ def acting_for(deployment: Deployment) -> Iterator[None]:
                 os.environ[name] = value  # noqa: TID251
 
 
-def lacking(chosen: Sequence[Target]) -> list[Need]:
+def lacking(chosen: Sequence[Target], only: frozenset[str]) -> list[Need]:
     """Return the secrets that are not in the environment, once each, required ones first."""
     needs: dict[str, Need] = {}
-    for need in (need for target in chosen for need in target.needs()):
+    for need in (need for target in chosen for need in target.needs(only)):
         there = os.environ.get(need.name, "").strip()  # noqa: TID251 - whether it is there
         if not there and (need.name not in needs or need.required):
             needs[need.name] = need
@@ -118,7 +118,7 @@ def lacking(chosen: Sequence[Target]) -> list[Need]:
 def compare(target: Target, only: frozenset[str]) -> Compared:
     """Return the target's plan; where its account cannot be asked, what it wants, and why it is blind."""
     try:
-        if missing := [need.name for need in lacking([target]) if need.required]:
+        if missing := [need.name for need in lacking([target], only) if need.required and need.asks]:
             return Compared(target, target.wanted(only), f"not set: {', '.join(missing)}")
         return Compared(target, target.plan(only))
     except AlmanacError as failure:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-COMMON = ("__init__.py", "_timetable.py", "_modal/*.py")  # what every service imports of functions
+COMMON = ("__init__.py", "_timetable.py", "_modal/*.py", "_answering/*.py")  # what services import of functions
 
 
 def parts(system: str, deployed: Deployment) -> dict[str, str]:
@@ -24,7 +24,7 @@ def parts(system: str, deployed: Deployment) -> dict[str, str]:
     said = json.dumps([asdict(deployed), timetable().get(system, {})], sort_keys=True, default=str)
     return {
         "code": _digest_of_files([*functions, *shared]),
-        "constraints.txt": _digest_of_files([ROOT / "constraints.txt"]),
+        "constraints.txt": _digest_of_files(ROOT.glob("constraints*.txt")),
         "modal.toml": hashlib.sha256(said.encode()).hexdigest(),
     }
 

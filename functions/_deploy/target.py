@@ -21,6 +21,7 @@ class Need:
     purpose: str
     where: str
     required: bool = True
+    asks: bool = True  # without it the account cannot be asked; else only the deed needs it
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Target(Protocol):
 
     name: str
 
-    def needs(self) -> list[Need]:
-        """Return the secrets that this deployment takes, present or not.
+    def needs(self, only: frozenset[str]) -> list[Need]:
+        """Return the secrets that these systems of the deployment take (all when empty), present or not.
 
         One that has another way in (a login kept by the vendor's own client) is not ``required`` while that holds.
         """

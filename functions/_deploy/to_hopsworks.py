@@ -47,7 +47,7 @@ class HopsworksTarget:
         ours = [one for table in _tables(frozenset()).values() for one in _with_quarantine(table).values()]
         return {f"{table.name} v{table.version}": table for table in (*self._house().declared(), *ours)}
 
-    def needs(self) -> list[Need]:
+    def needs(self, only: frozenset[str]) -> list[Need]:
         """Return the key, and the secrets that the project keeps for stages."""
         key = Need("HOPSWORKS_API_KEY", "write to Hopsworks", KEYS)
         return [key, *(Need(name, *told, required=False) for name, told in SECRETS.items())]

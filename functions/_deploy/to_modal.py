@@ -8,15 +8,15 @@ The record says what of the repository went up. That an app runs, a volume or a 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from modal.config import config
 
-from functions._deploy import fingerprint
+from functions._deploy import fingerprint, modal_secrets
 from functions._deploy.modal_account import TOKENS, Account
+from functions._deploy.modal_secrets import NEW_TOKEN
 from functions._deploy.target import Change, Need
-from functions._timetable import NAME, ROOT, record_key, secret_names, timetable, volume_name
+from functions._timetable import NAME, ROOT, record_key, timetable, volume_name
 from shared.errors import BackendError
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from functions._timetable import Deployment
 
     Records = dict[str, Any]
-
-OPTIONAL = ("AQICN_TOKEN", "ALMANAC_NOTIFY")  # of use to stages where they are set
-NEEDS = {
-    "HF_TOKEN": ("write to Hugging Face", "https://huggingface.co/settings/tokens"),
-    "HOPSWORKS_API_KEY": ("write to Hopsworks", "Hopsworks: account settings, API keys"),
-    "AQICN_TOKEN": ("hear the stations themselves, not CAMS alone", "https://aqicn.org/data-platform/token"),
-    "ALMANAC_NOTIFY": ("tell somebody of alerts", "an address as https://github.com/caronc/apprise knows them"),
-}
 
 
 class ModalTarget:
@@ -46,20 +38,24 @@ class ModalTarget:
         self._deployment = deployment
         self._account = Account(deployment.environment)
 
-    def needs(self) -> list[Need]:
-        """Return Modal's own token, and the secrets its stages take."""
+    def needs(self, only: frozenset[str]) -> list[Need]:
+        """Return Modal's own token, and the secrets its stages take; what Modal holds already is not required."""
         logged_in = bool(config.get("token_secret") or config.get("oauth_refresh_token"))
         names = ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET")
         own = [Need(name, "deploy to Modal", f"{TOKENS}, or `modal setup`", not logged_in) for name in names]
-        needed = self._deployment.secrets()
-        optional = OPTIONAL if self._deployment.takes_secrets() else ()
-        return own + [Need(name, *NEEDS[name], name in needed) for name in (*needed, *optional)]
+        known = {name: self._holds(name, keys) for name, keys in self._endpoints(only).items()} if logged_in else {}
+        for name, keys in self._endpoints(only).items():
+            own += [
+                Need(key, f"let in who asks, on Modal in {name}", NEW_TOKEN, not known.get(name), False) for key in keys
+            ]
+        return own + modal_secrets.of_deployment(self._deployment)
 
     def wanted(self, only: frozenset[str]) -> list[Change]:
         """Return what the repository wants, each as ``create``; first what the others stand on."""
         systems = _systems(only)
         wanted = [("dict", NAME)]
         wanted += [("secret", NAME)] if self._deployment.takes_secrets() else []
+        wanted += [("secret", name) for name in self._endpoints(only)]
         wanted += [("volume", name) for name in self._volumes(systems)]
         wanted += [("app", system) for system in systems]
         return [Change(self.name, kind, name, "create", "wanted") for kind, name in wanted]
@@ -110,6 +106,9 @@ class ModalTarget:
             ("app", name, "remove", "runs") for name in systems if self._runs(name)
         ]
         found += [("volume", name, "remove" if data else "keep", "rows, models") for name in ours]
+        found += [
+            ("secret", name, "remove", "is there") for name in self._endpoints(only) if self._account.has_secret(name)
+        ]
         if only:
             return [Change(self.name, *one) for one in found]
         alike = sorted(name for name in volumes if name.startswith(f"{NAME}-") and name not in ours)  # anybody's
@@ -130,11 +129,14 @@ class ModalTarget:
         return "leave", f"as in the repository, since {record['at']}"
 
     def _secret_now(self, name: str, records: Records) -> tuple[Action, str]:
-        told = _told(self._deployment)
+        keys = self._deployment.secrets() if name == NAME else self._endpoints(frozenset())[name]
+        told = modal_secrets.values(name, self._deployment, keys)
         if not self._account.has_secret(name):
-            return "create", f"not there; will hold {', '.join(told)}"
+            return "create", f"not there; will hold {', '.join(told or keys)}"
         record = records.get(record_key("secret", name))
-        if record is None or not self._account.has_secret(name, self._deployment.secrets()):
+        if not told:
+            return "leave", "there, and nothing else in this environment"
+        if record is None or not self._account.has_secret(name, keys):
             return "change", "there, but not known with what: made without almanac"
         if differ := [
             one for one, value in told.items() if not fingerprint.is_of(record["values"].get(one, ""), value)
@@ -151,9 +153,7 @@ class ModalTarget:
 
     def _must_have_secrets(self, system: str) -> None:
         """Refuse to deploy an app whose secrets are not there, by name and with the command that makes them."""
-        stages = timetable().get(system, {}).values()
-        for name in sorted({name for stage in stages for name in secret_names(self._deployment, stage)}):
-            keys = self._deployment.secrets() if name == NAME else ()
+        for name, keys in modal_secrets.taken_by(system, self._deployment).items():
             if not self._account.has_secret(name, keys):
                 values = " ".join(f"{key}=…" for key in keys or ("KEY",))
                 raise BackendError(
@@ -162,7 +162,7 @@ class ModalTarget:
                 )
 
     def _put_secret(self, name: str) -> str:
-        told = _told(self._deployment)
+        told = modal_secrets.values(name, self._deployment, self._endpoints(frozenset()).get(name, ()))
         known = self._account.records().get(record_key("secret", name), {}).get("values", {})
         self._account.put_secret(name, told)
         values = known | {one: fingerprint.of_secret(value) for one, value in told.items()}
@@ -176,6 +176,16 @@ class ModalTarget:
         for stage in (stage for system in systems for stage in timetable().get(system, {}).values()):
             found += stage.get("volumes", {}).values()
         return list(dict.fromkeys(found))
+
+    def _endpoints(self, only: frozenset[str]) -> dict[str, tuple[str, ...]]:
+        return modal_secrets.of_endpoints(_systems(only))
+
+    def _holds(self, name: str, keys: tuple[str, ...]) -> bool:
+        """Return whether Modal is known to hold the secret; where it cannot be asked, the plan says why."""
+        try:
+            return self._account.has_secret(name, keys)
+        except BackendError:
+            return False
 
     def _runs(self, name: str) -> bool:
         return self._account.app(name) is not None
@@ -191,10 +201,3 @@ def _recorded(records: Records) -> set[str]:
     """Return the apps that were deployed, also of systems that the repository no longer has."""
     prefix = record_key("app", "")
     return {key.removeprefix(prefix) for key in records if key.startswith(prefix)}
-
-
-def _told(deployment: Deployment) -> dict[str, str]:
-    """Return the secrets of this process's environment that stages take, and which deployment they are of."""
-    names = (*deployment.secrets(), *OPTIONAL)
-    told = {name: os.environ.get(name, "").strip() for name in names}  # noqa: TID251 - to hand them to Modal
-    return {"ALMANAC_ENV": deployment.name} | {name: value for name, value in told.items() if value}

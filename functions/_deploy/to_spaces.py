@@ -64,7 +64,7 @@ class SpacesTarget:
             )
         self._deployment, self._one, self._spaces = deployment, one, open_spaces()
 
-    def needs(self) -> list[Need]:
+    def needs(self, only: frozenset[str]) -> list[Need]:
         return [
             Need("HF_TOKEN", "makes and fills Spaces, data set and models: a token with write access", TOKENS),
             Need("HF_READ_TOKEN", "Spaces read a private data set with it: read access only", TOKENS, required=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import modal
@@ -19,7 +20,8 @@ def machine_options(settings: dict[str, Any]) -> dict[str, Any]:
         "memory": int(memory_gib * 1024),
         "timeout": timeout_s,
         "startup_timeout": max(timeout_s, 300),  # a short stage does not start faster
-        "env": {"ALMANAC_MACHINE": json.dumps(machine)},
+        # A container sees all cores of its host, and would begin a thread on each for the few that are its own.
+        "env": {"ALMANAC_MACHINE": json.dumps(machine), "OMP_NUM_THREADS": str(math.ceil(cpu))},
     }
     if gpu:
         options["gpu"] = gpu

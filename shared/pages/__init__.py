@@ -17,6 +17,6 @@ talking    a conversation, checked and bounded; inert makes its text harmless, c
            models, tab and events, progress, what the browser keeps and its seal, two side by side, figures
 meal_*     the parts of the page of meals: form, events, card
 visitors   how often somebody may ask
-air        what is said of fine dust; air_charts draws it, air_features names what a forecast rests on, and
-           air_calls answers programs
+air        what is said of fine dust; air_skill how good that was; air_charts draws it, air_features names
+           what a forecast rests on, and air_calls answers programs
 """

@@ -15,7 +15,7 @@ from shared.connect import open_platform
 from shared.errors import UsageError
 from shared.pages import chat_events, chat_models, pieces
 from shared.pages.chat_duel import VOTES, Round, lockstep, tally
-from shared.pages.chat_events import ASKING, HIDDEN, WAITING, How
+from shared.pages.chat_events import ASKING, BUSY, HIDDEN, WAITING, How, waiting
 from shared.pages.chat_progress import heard
 from shared.pages.chat_tab import AT_ONCE, QUIET, talk
 from shared.pages.guard import shown, streamed
@@ -48,7 +48,7 @@ class CompareTab:
                 ]
             self._said = gr.HTML()
             with gr.Row(visible=False) as self._votes:
-                buttons = [gr.Button(vote, min_width=120) for vote in VOTES]
+                buttons = [gr.Button(vote, size="sm", min_width=90) for vote in VOTES]
         self.tally = gr.HTML()
         self._connect(settings, buttons)
 
@@ -60,7 +60,7 @@ class CompareTab:
             streamed(self._compare, failed, daily=False), [self._box, *settings], heard_by, **asking
         )
         # Only now, as the stream's last values are sent once more when it ends, over what a quick vote has shown.
-        started.then(votable, self._round, [self._box, self._votes], **QUIET)
+        started.then(votable, [self._box, self._round], [self._box, self._votes], **QUIET)
         stopped = self._box.stop(None, None, None, cancels=[started], **QUIET)
         stopped.then(lambda: [WAITING, "Stopped."], None, [self._box, self._said], **QUIET)
         voted = [self._trouble, self._said, self._votes, self.tally, self._round]
@@ -79,11 +79,11 @@ class CompareTab:
         for both in lockstep(*(heard(chat.stream(messages, sampling)) for chat in chats)):
             texts = (both[0].text, both[1].text)
             sides = [as_shown([{"role": "user", "content": messages[-1]["content"]}, *_answer(text)]) for text in texts]
-            yield [gr.skip(), *sides, "", HIDDEN, None]
+            yield [BUSY, *sides, "", HIDDEN, None]
         if not all(texts):
             raise UsageError("one of the two had nothing to say: ask something else")
         of = Round(messages, texts, (chats[0].name, chats[1].name))
-        yield [gr.skip(), gr.skip(), gr.skip(), "", HIDDEN, of]
+        yield [BUSY, gr.skip(), gr.skip(), "", HIDDEN, of]
 
     def _vote(self, request: gr.Request, vote: str, of: Round | None) -> list[Any]:
         """Return which model was which, and how the votes stand."""
@@ -93,9 +93,9 @@ class CompareTab:
         return [of.named(kept), HIDDEN, tally(open_platform()), None]
 
 
-def votable(of: Round | None) -> list[Any]:
+def votable(box: str, of: Round | None) -> list[Any]:
     """Return the box for the next question, and the votes where there is something to vote on."""
-    return [WAITING, gr.update(visible=of is not None)]
+    return [waiting(box, of.asked[-1]["content"]) if of else WAITING, gr.update(visible=of is not None)]
 
 
 def _answer(text: str) -> list[dict[str, str]]:

@@ -78,4 +78,4 @@ def tally(platform: Platform) -> Markup:
     ]
     about = "Blind votes; a visit counts once a pair of models, however often it voted."
     thumbed = pieces.table("Thumbs in the chat", rows, "Nobody has given a thumb yet.")
-    return pieces.heading("Which model do visitors prefer?", about) + said + thumbed
+    return pieces.parts([pieces.heading("Which model do visitors prefer?", about), said, thumbed])

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Turns = list[dict[str, str]]
 
 ASKING = gr.update(value="", submit_btn=False, stop_btn=True)
+BUSY = gr.update(
+    submit_btn=False, stop_btn=True
+)  # again with each piece: of those that come at once a browser shows one
 WAITING = gr.update(submit_btn=True, stop_btn=False)
 HIDDEN = gr.update(visible=False)
 
@@ -73,7 +76,7 @@ def reply(history: Turns, question: object, how: How, seal: Seal) -> Iterator[li
     chat = chat_models.opened(how.model)
     for said in heard(chat.stream(messages, sampling)):
         answer = [seal.sealed(history, said.text, chat.name)] if said.text else []
-        yield [gr.skip(), [*before, *as_shown(answer)], *_told(said, chat)]
+        yield [BUSY, [*before, *as_shown(answer)], *_told(said, chat)]
 
 
 def more(history: Turns, how: How, seal: Seal) -> Iterator[list[Any]]:
@@ -82,13 +85,19 @@ def more(history: Turns, how: How, seal: Seal) -> Iterator[list[Any]]:
         raise UsageError("there is no answer to go on with")
     before, last = as_shown(history[:-1]), history[-1]
     messages, sampling = asked(how.system, history, GO_ON), how.sampling
-    yield [gr.update(submit_btn=False, stop_btn=True), as_shown(history), chat_models.opening(how.model), HIDDEN]
+    yield [BUSY, as_shown(history), chat_models.opening(how.model), HIDDEN]
     chat = chat_models.opened(how.model)
     ours = seal.holds(history) and last.get("by") == chat.name  # one answer of two models is nobody's
     for said in heard(chat.stream(messages, sampling)):
         text = last["content"] + said.text
         longer = seal.sealed(history[:-1], text, chat.name) if ours else {"role": "assistant", "content": text}
-        yield [gr.skip(), [*before, *as_shown([longer])], *_told(said, chat)]
+        yield [BUSY, [*before, *as_shown([longer])], *_told(said, chat)]
+
+
+def waiting(box: object, question: str) -> Any:  # noqa: ANN401 - what a Gradio event may return
+    """Return the box for the next question; one that was just asked does not stay in it, one being written does."""
+    asked_still = isinstance(box, str) and box.strip() == question.strip()
+    return gr.update(submit_btn=True, stop_btn=False, **({"value": ""} if asked_still else {}))
 
 
 def answered_only(history: Turns) -> Turns:

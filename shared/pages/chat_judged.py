@@ -33,8 +33,8 @@ def judged(platform: Platform) -> Markup:
     """Return how the newest fine-tuning was judged, what it learned from, which versions serve, and the latest runs."""
     figures = platform.features.read(EVALUATIONS)
     newest = figures[figures["evaluated_at"] == figures["evaluated_at"].max()]
-    parts = (beside(newest), kept(platform.features.read(CLEANING)), versions(platform, MODEL))
-    return Markup("").join((*parts, latest_runs(platform, "assistant")))
+    data = kept(platform.features.read(CLEANING))
+    return pieces.parts([beside(newest), data, versions(platform, MODEL), latest_runs(platform, "assistant")])
 
 
 def beside(figures: pd.DataFrame) -> Markup:

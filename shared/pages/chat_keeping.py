@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from shared.pages.chat_events import HIDDEN, WAITING, question_at
+from shared.pages.chat_events import HIDDEN, WAITING, question_at, waiting
 from shared.pages.chat_talks import Talks, talks_of
 from shared.pages.talking import as_shown, downloads, turns
 
@@ -26,10 +26,11 @@ def undo(event: gr.UndoData, held: object) -> list[Any]:
     return [gr.update(value=question), as_shown(before), "", HIDDEN]
 
 
-def settle(held: object, browser: object) -> list[Any]:
+def settle(box: object, held: object, browser: object) -> list[Any]:
     """Return the box for the next question, and what the browser is to keep."""
     talks = _saved(held, browser)
-    return [WAITING, talks.to_browser(), *showing(talks)[1:]]
+    asked = [one["content"] for one in talks.shown if one["role"] == "user"]
+    return [waiting(box, asked[-1]) if asked else WAITING, talks.to_browser(), *showing(talks)[1:]]
 
 
 def opened(name: object, held: object, browser: object) -> list[Any]:

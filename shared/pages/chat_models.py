@@ -15,6 +15,7 @@ from markupsafe import Markup
 from shared.connect import open_endpoint, open_platform
 from shared.errors import MissingExtraError, NotYetError, UsageError
 from shared.systems.assistant.inference import models_that_answer, open_local
+from shared.systems.assistant.tables import MODEL
 
 if TYPE_CHECKING:
     from shared.adapters.endpoint import Endpoint
@@ -115,11 +116,15 @@ def endpoint() -> Endpoint | None:
 
 
 def _local() -> list[Answerer]:
-    """Return the versions that may answer in this process."""
-    there = models_that_answer(open_platform())
+    """Return the versions that may answer in this process: a Space holds those that serve or served, no challenger."""
+    platform = open_platform()
+    there = models_that_answer(platform)
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise MissingExtraError(
             "a model is here, but nothing that computes it: pip install 'almanac[llm]', or name an endpoint in "
             "ALMANAC_ASSISTANT_URL"
         )
-    return there
+    brought = {*platform.models.versions(MODEL)}
+    if not any(one.version in brought for one in there):
+        raise NotYetError(f"{there[0].name} serves, but was not brought here yet; run `almanac publish`")
+    return [one for one in there if one.version in brought]

@@ -94,4 +94,4 @@ def _end(said: Heard) -> str:
 
 def _pace(said: Heard) -> str:
     speed = "" if said.speed is None else f", {said.speed:.1f} tokens/s"
-    return f"{said.told.tokens} tokens{speed}; the first after {said.first_s:.1f} s."
+    return f"{said.told.tokens} tokens{speed}; the first after {said.first_s:.2f} s."

@@ -99,13 +99,13 @@ class ChatTab:
                 (self._more.click, self._go_on, []),
             )
         ]
-        keeping = {"fn": settle, "inputs": [self._talk, self._kept], "preprocess": False, **QUIET}
+        keeping = {"fn": settle, "inputs": [self._box, self._talk, self._kept], "preprocess": False, **QUIET}
         keeping["outputs"] = [self._box, self._kept, self._earlier, self._links]
         for one in started:
             one.then(**keeping)
         self._box.stop(None, None, None, cancels=started, **QUIET).then(**keeping)
         taken = self._talk.undo(shown(undo, same), [self._talk], answers, preprocess=False, **QUIET)
-        taken.then(**keeping)
+        taken.then(**{**keeping, "fn": lambda *given: settle("", *given), "inputs": keeping["inputs"][1:]})
         self._talk.like(
             shown(self._thumb, same[:1]), [self._talk], [self._trouble, self._status], preprocess=False, **QUIET
         )

@@ -68,6 +68,11 @@ def heading(title: str, about: str = "") -> Markup:
     return Markup('<div class="al-heading"><h2>{}</h2><p class="al-muted">{}</p></div>').format(title, about)
 
 
+def parts(shown: Iterable[Markup]) -> Markup:
+    """Return parts of a page one below the other, with room between them."""
+    return Markup('<div class="al-parts">{}</div>').format(Markup("").join(shown))
+
+
 def tiles(shown: Iterable[Tile]) -> Markup:
     """Return figures side by side, or below each other on a phone."""
     one = Markup(

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 UNKNOWN = "–"
 SHARES = ("accuracy", "coverage")  # figures that are shares of 1
-SPELT = {"ph": "pH", "mae": "Mean absolute error", "mse": "Mean squared error", "qwk": "Quadratic kappa"}
+SPELT = {
+    "ph": "pH",
+    "mae": "Mean absolute error",
+    "mse": "Mean squared error",
+    "qwk": "Quadratic kappa",
+    "rmse": "Root mean square error",
+}
 
 
 def percent(share: float) -> str:

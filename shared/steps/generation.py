@@ -134,11 +134,6 @@ class Engine(Local):
                 job.draw(found.logits[0, -1].float())
 
 
-def load(folder: Path, name: str) -> Engine:
-    """Return an engine over the model that ``load_model`` finds."""
-    return Engine(load_model(folder, name))
-
-
 def load_model(folder: Path, name: str) -> Model:
     """Return the model in a folder with config.json, safetensors, tokenizer and template; nothing is downloaded.
 

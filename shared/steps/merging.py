@@ -96,7 +96,8 @@ def parity(first: Sequence[torch.Tensor], second: Sequence[torch.Tensor]) -> Par
     left, right = torch.cat([*first]), torch.cat([*second])
     surprise = kl_div(right.log_softmax(-1), left.log_softmax(-1), reduction="sum", log_target=True)
     agreeing = (left.argmax(-1) == right.argmax(-1)).float().mean()
-    return Parity(float((left - right).abs().max()), max(0.0, float(surprise) / len(left)), float(agreeing), len(left))
+    kl = max(float(surprise) / len(left), 0.0)  # rounding may fall below 0; in this order no nan becomes 0, and passes
+    return Parity(float((left - right).abs().max()), kl, float(agreeing), len(left))
 
 
 def merge(judged: Any, to: Path, prompts: Sequence[Sequence[int]]) -> Parity:  # noqa: ANN401 - a transformers model

@@ -66,7 +66,7 @@ def _plain(tokenizer: Any, messages: Sequence[Message]) -> list[dict[str, str]]:
     """Return the messages with every text broken that the tokenizer would take for its own mark: one ends a turn."""
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     longest_first = sorted((one for one in special if len(one) > 1), key=len, reverse=True)
-    marks = re.compile("|".join(map(re.escape, longest_first)))
+    marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")  # of no marks an empty pattern finds all
     return [{"role": one["role"], "content": _broken(one["content"], marks)} for one in messages]
 
 

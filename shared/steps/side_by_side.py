@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from shared.errors import SchemaError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BETTER, WORSE, UNSURE, FEW = "better", "worse", "no sure difference", "too few to tell"
+NO_NUMBER = "no number to compare"  # of a model that ran away
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def compared(new: Figure, old: Figure) -> str:
     """
     if new.cases is None or old.cases is None:
         return ""
+    if not np.isfinite(pd.concat([new.cases, old.cases]).to_numpy(dtype="float64")).all():
+        return NO_NUMBER
     try:
         gap = paired_bootstrap(new.cases, old.cases)
     except SchemaError:  # fewer cases in common than an interval needs

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from shared.chat import Message
 
 BATCH = 1000  # conversations rendered and written at once
+KEPT = 16  # files; one that is gone is made again
 SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])
 
 log = logging.getLogger("almanac")
@@ -70,6 +72,7 @@ def tokenised(
     path = folder / f"tokens-{key_of(conversations, tokenizer, max_length)}.parquet"
     if (known := _kept(path)) is None:
         _write(path, _rendered(conversations, tokenizer, max_length, counted := Counted()), counted)
+        _prune(folder)
         known = _kept(path)
     if known is None or not known.counted.conversations:
         what = f"none of {len(conversations)} conversations fits into {max_length} tokens"
@@ -134,6 +137,16 @@ def _kept(path: Path) -> Tokens | None:
         log.warning("%s is damaged (%s): made again", path.name, type(cause).__name__)
         return None
     return Tokens(datasets.Dataset(table), counted)
+
+
+def _prune(folder: Path) -> None:
+    """Remove all but the newest ``KEPT`` files: each preparation and each tokenizer leaves new ones behind."""
+    dated = []
+    for file in folder.glob("tokens-*.parquet"):
+        with suppress(FileNotFoundError):  # another process removes them, too
+            dated.append((file.stat().st_mtime, file))
+    for _, file in sorted(dated)[:-KEPT]:
+        file.unlink(missing_ok=True)
 
 
 def _write(path: Path, tables: Iterator[pa.Table], counted: Counted) -> None:

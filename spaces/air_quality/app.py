@@ -15,7 +15,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from shared.connect import open_platform
-from shared.pages import air, air_charts, air_features, look, pieces
+from shared.pages import air, air_charts, air_features, air_skill, look, pieces
 from shared.pages.air_calls import (
     air_quality_forecast,
     air_quality_hindcast,
@@ -90,7 +90,7 @@ def hindcast(station: object, lead: object, mark: object, since: object, until: 
         begin = f"{showing.newest_outcome(platform, name) - timedelta(days=YEAR - 1)}"
     (first, last), rows = past(platform, model, name, lead, begin, end)
     link = air.csv_link(rows, f"hindcast-{name}-lead-{lead_of(lead)}", "Save this hindcast (CSV)")
-    words = air.hindcast_words(rows, lead_of(lead), model)
+    words = air_skill.hindcast_words(rows, lead_of(lead), model)
     return [told([mark, since, until], first, last), words, air_charts.hindcast_chart(rows), link]
 
 
@@ -101,8 +101,8 @@ def skill(station: object, whose: object) -> list[Any]:
     rows = judged_rows(platform, champion(platform, MODEL), "" if whose == ALL else place["station"])
     found = showing.skills(rows)
     charts = air_charts.skill_chart(found, showing.NAMES), air_charts.coverage_chart(showing.coverages(rows))
-    said = air.verdict(rows, found, "all stations" if whose == ALL else str(place["name"]))
-    return [said, *charts, air.errors_by_lead(rows)]
+    said = air_skill.verdict(rows, found, "all stations" if whose == ALL else str(place["name"]))
+    return [said, *charts, air_skill.errors_by_lead(rows)]
 
 
 with gr.Blocks(title="Air quality", analytics_enabled=False) as demo:

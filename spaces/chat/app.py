@@ -77,12 +77,13 @@ with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
     with gr.Column(visible=False) as page:
         with gr.Row():
             model = gr.Dropdown([], label="Who answers", interactive=True, scale=2, min_width=220)
-            told = gr.HTML()
+            with gr.Column(scale=3, min_width=260):
+                told = gr.HTML()
         with gr.Tab("Chat"):
             chat = ChatTab(visitors, model, kept)
-        with gr.Tab("Two side by side"):
+        with gr.Tab("Side by side"):
             duel = CompareTab(visitors, chat.settings)
-        with gr.Tab("How good is it?"):
+        with gr.Tab("How good?"):
             figures = gr.HTML()
     filled = [top, page, model, told, duel.rows, duel.alone, duel.tally, figures]
     safe = shown(fill, [gr.skip(), gr.update(visible=False), *[gr.skip()] * (len(filled) - 2)], daily=False)

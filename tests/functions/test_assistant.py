@@ -139,7 +139,7 @@ def test_fine_tuning_again_has_nothing_to_do(cook):
 
 @pytest.mark.slow
 def test_a_search_on_what_serves_recommends_one_setting_and_goes_on_when_called_again(cook):
-    words = ("--ranks", "2,4", "--learning_rates", "1e-3", "--lowest", "2", "--rungs", "2")
+    words = ("--ranks", "2,4", "--learning-rates", "1e-3", "--lowest", "2", "--rungs", "2")
     found = cook.run("search", *words)
     assert {row["base"] for row in cook.rows(TRIALS).to_dict("records")} == {"assistant:1"}
     begun = time.monotonic()

@@ -35,7 +35,7 @@ class Shelf:
     breaks_at: dict[str, Exception] = field(default_factory=dict)
     asked: int = 0
 
-    def needs(self):
+    def needs(self, only):
         return self.asks
 
     def wanted(self, only):

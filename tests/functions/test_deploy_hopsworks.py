@@ -49,7 +49,7 @@ def test_what_is_wanted_is_known_without_an_account():
 
 
 def test_the_key_is_needed_and_named_with_where_to_get_it():
-    need = HopsworksTarget(deployed()).needs()[0]
+    need = HopsworksTarget(deployed()).needs(frozenset())[0]
     assert (need.name, need.required) == ("HOPSWORKS_API_KEY", True)
     assert "API keys" in need.where
 

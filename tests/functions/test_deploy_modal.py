@@ -21,7 +21,9 @@ from tests.loopback.modal_engine import MISSING, SCRIPT, ModalEngine
 
 TODAY = datetime.now(UTC).date().isoformat()
 SYSTEMS = sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
+SCHEDULED = [name for name in SYSTEMS if any("cron" in stage for stage in timetable()[name].values())]
 DEMO = Deployment("prod")
+IRIS = frozenset({"iris"})
 LIVE = Deployment("prod", platform="hub", world="live", hub="jane/almanac")
 
 
@@ -37,7 +39,7 @@ def named(changes):
 
 def test_the_plain_demo_needs_modals_token_alone(no_account, monkeypatch):
     monkeypatch.setattr("modal.config._user_config", {})
-    needs = ModalTarget(DEMO).needs()
+    needs = ModalTarget(DEMO).needs(IRIS)
     assert [(need.name, need.required) for need in needs] == [("MODAL_TOKEN_ID", True), ("MODAL_TOKEN_SECRET", True)]
     assert "https://modal.com/settings/tokens" in needs[0].where
 
@@ -46,7 +48,7 @@ def test_a_login_that_modals_client_keeps_counts_as_a_token(no_account, monkeypa
     kept = {"jane": {"token_id": "ak-y", "token_secret": "as-y"}}
     monkeypatch.setattr("modal.config._user_config", kept)
     monkeypatch.setattr("modal.config._profile", "jane")
-    assert not any(need.required for need in ModalTarget(DEMO).needs())
+    assert not any(need.required for need in ModalTarget(DEMO).needs(IRIS))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_a_login_that_modals_client_keeps_counts_as_a_token(no_account, monkeypa
     ],
 )
 def test_the_secrets_of_stages_follow_from_the_deployment(deployment, wanted):
-    needs = {need.name: need.required for need in ModalTarget(deployment).needs()}
+    needs = {need.name: need.required for need in ModalTarget(deployment).needs(IRIS)}
     assert {name: needed for name, needed in needs.items() if not name.startswith("MODAL")} == wanted
 
 
@@ -75,13 +77,14 @@ def test_what_is_wanted_is_told_without_an_account(no_account):
 
 
 def test_only_one_system_is_wanted_where_one_is_named():
-    wanted = [(change.kind, change.name) for change in ModalTarget(DEMO).wanted(frozenset({"iris"}))]
+    wanted = [(change.kind, change.name) for change in ModalTarget(DEMO).wanted(IRIS)]
     assert wanted == [("dict", "almanac"), ("volume", "almanac-iris"), ("app", "iris")]
 
 
-def test_stages_that_store_on_the_hub_have_a_secret_and_no_volume():
-    kinds = {change.kind for change in ModalTarget(LIVE).wanted(frozenset())}
-    assert kinds == {"dict", "secret", "app"}
+def test_stages_that_store_on_the_hub_have_a_secret_and_no_volume_but_for_what_training_keeps():
+    wanted = named(ModalTarget(LIVE).wanted(frozenset()))
+    assert {name for kind, name in wanted if kind == "volume"} == {"almanac-assistant-runs", "almanac-assistant-cache"}
+    assert {name for kind, name in wanted if kind == "secret"} == {"almanac", "almanac-assistant"}
 
 
 def test_the_fingerprint_follows_code_and_settings_and_nothing_else(monkeypatch):
@@ -98,7 +101,7 @@ def test_the_fingerprint_follows_code_and_settings_and_nothing_else(monkeypatch)
 def test_what_every_service_imports_of_functions_is_in_its_fingerprint():
     imported = re.compile(r"^ *from functions\.?([\w.]*) import", re.MULTILINE)
     covered = {path for name in fingerprint.COMMON for path in (ROOT / "functions").glob(name)}
-    services = [ROOT / "functions" / f"{system}.py" for system in ("iris", "wine", "air_quality")]
+    services = [ROOT / "functions" / f"{system}.py" for system in SYSTEMS]
     named = {name.replace(".", "/") for path in (*covered, *services) for name in imported.findall(path.read_text())}
     homes = [ROOT / "functions" / name for name in named]
     assert {home / "__init__.py" if home.is_dir() else home.with_suffix(".py") for home in homes} <= covered
@@ -137,8 +140,8 @@ def tree(tmp_path_factory):
     copy = tmp_path_factory.mktemp("tree")
     for folder in ("functions", "shared"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("constraints.txt", "modal.toml"):
-        shutil.copy(ROOT / file, copy)
+    for file in (*ROOT.glob("constraints*.txt"), ROOT / "modal.toml"):
+        shutil.copy(file, copy)
     with (copy / "modal.toml").open("a") as deployments:
         deployments.write('\n[deploy.live]\nworld = "live"\n[deploy.hub]\nworld = "live"\nhub = "jane/almanac"\n')
     return copy
@@ -149,6 +152,7 @@ def engine(tmp_path_factory, tree):
     if not SCRIPT:
         pytest.skip(MISSING)
     with ModalEngine(tmp_path_factory.mktemp("engine"), complete=True, root=tree) as started:
+        started.environment["ALMANAC_ENDPOINT_TOKEN"] = "of-these-tests"
         yield started
 
 
@@ -166,6 +170,20 @@ def actions(told):
 @pytest.mark.usefixtures("engine")
 class TestOnAControlPlane:
     """In order: each test finds the account as the one before left it."""
+
+    def test_an_endpoints_token_that_is_nowhere_stops_the_deploy_with_how_to_make_one(self, engine):
+        told = almanac(engine, "deploy", "modal", "--yes", code=2, ALMANAC_ENDPOINT_TOKEN="")
+        assert told["error"] == "nothing was done: ALMANAC_ENDPOINT_TOKEN must be set in the environment"
+        (need,) = told["missing"]
+        assert "openssl rand -base64 32" in need["from"]
+        assert (
+            almanac(engine, "deploy", "modal", "--only", "iris", "--dry-run", ALMANAC_ENDPOINT_TOKEN="")["missing"]
+            == []
+        )
+        told = almanac(engine, "deploy", "modal", "--dry-run", ALMANAC_ENDPOINT_TOKEN="")
+        assert told["blind"] == {}
+        (secret,) = [change for change in told["changes"] if change["kind"] == "secret"]
+        assert secret["why"] == "not there; will hold ALMANAC_ENDPOINT_TOKEN"
 
     def test_all_apps_deploy_in_less_than_a_minute_with_at_most_five_crons(self, engine):
         clock = time.monotonic()
@@ -192,6 +210,13 @@ class TestOnAControlPlane:
         assert after["functions"] == before["functions"]
         assert after["rpcs"].get("AppPublish") == before["rpcs"].get("AppPublish")
 
+    def test_a_token_that_modal_holds_is_not_asked_for_again_and_another_one_is_a_change(self, engine):
+        told = almanac(engine, "deploy", "modal", "--dry-run", ALMANAC_ENDPOINT_TOKEN="")
+        assert actions(told)["secret", "almanac-assistant"] == "leave"
+        assert [need["needed"] for need in told["missing"]] == ["if wanted"]
+        why = f"ALMANAC_ENDPOINT_TOKEN changed since {TODAY}"
+        assert changed(engine, ALMANAC_ENDPOINT_TOKEN="another") == {("secret", "almanac-assistant"): ("change", why)}
+
     def test_every_cron_fires_and_fills_trains_and_predicts_where_nothing_was(self, engine):
         calls = []
         for system in SYSTEMS:
@@ -203,10 +228,10 @@ class TestOnAControlPlane:
         assert {"backfill", "train", "daily"} <= ran
 
     def test_a_daily_run_by_hand_afterwards_has_nothing_left_to_do(self, engine):
-        for system in SYSTEMS:
+        for system in SCHEDULED:
             engine.modal("run", "-m", f"functions.{system}::daily")
         calls = [one["fn"] for one in engine.state()["calls"]]
-        assert calls.count("backfill") == len(SYSTEMS), "nothing was filled twice"
+        assert calls.count("backfill") == len(SCHEDULED), "nothing was filled twice"
 
     def test_what_somebody_stopped_is_deployed_again_and_nothing_else(self, engine):
         engine.modal("app", "stop", "wine", "--yes")

@@ -18,10 +18,13 @@ from tests.loopback.hub import HubServer
 
 PROD = Deployment("prod", hub="jane/almanac")
 STAGING = Deployment("staging", hub="jane/almanac-staging")
-SPACES = ["jane/almanac-air-quality", "jane/almanac", "jane/almanac-iris", "jane/almanac-iris-monitor"]
-SPACES += ["jane/almanac-wine", "jane/almanac-wine-monitor"]
+NAMES = ("-air-quality", "", "-chat", "-iris", "-iris-monitor", "-meals", "-wine", "-wine-monitor")  # "" is the roof
+SPACES = [f"jane/almanac{name}" for name in NAMES]
 TODAY = "jane/almanac-today"
-DATA, MODELS = "jane/almanac-demo", [f"jane/almanac-demo-{name}" for name in ("air_quality", "iris", "wine")]
+DATA, MODELS = (
+    "jane/almanac-demo",
+    [f"jane/almanac-demo-{name}" for name in ("air_quality", "assistant", "iris", "wine")],
+)
 ALL, IRIS, WINE = frozenset(), frozenset({"iris"}), frozenset({"wine"})
 
 
@@ -426,7 +429,7 @@ def test_a_deployment_without_a_place_is_told_what_to_write():
 
 
 def test_the_needed_token_is_named_with_where_to_get_it(hub):
-    needed = {need.name: need for need in SpacesTarget(PROD).needs()}
+    needed = {need.name: need for need in SpacesTarget(PROD).needs(ALL)}
     assert needed["HF_TOKEN"].required
     assert needed["HF_TOKEN"].where == "https://huggingface.co/settings/tokens"
     assert not needed["HF_READ_TOKEN"].required

@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SCRIPT, reason=MISSING)]
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     with ModalEngine(tmp_path_factory.mktemp("engine")) as started:
+        started.environment["ALMANAC_ENDPOINT_TOKEN"] = "of-these-tests"
         yield started
 
 

@@ -9,7 +9,7 @@ from shared.errors import UsageError
 
 
 def test_what_the_repository_says_passes():
-    check(timetable(), {name: service(name).stages for name in systems()})
+    check(timetable(), {name: service(name).tables for name in systems()})
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ def chat_endpoint(answer, *, pause_s=0.0, asleep_s=0.0):
         told.called = told.called or time.monotonic()
         return time.monotonic() - told.called >= asleep_s
 
-    handler = _handler(told, answer, pause_s, is_awake)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    facts = {"told": told, "answer": staticmethod(answer), "pause_s": pause_s, "is_awake": staticmethod(is_awake)}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), facts))
     told.url = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -33,42 +33,39 @@ def chat_endpoint(answer, *, pause_s=0.0, asleep_s=0.0):
         thread.join()
 
 
-def _handler(told, answer, pause_s, is_awake):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self._say(200 if is_awake() else 503, "application/json", b'{"model": "scripted v1"}')
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self._say(200 if self.is_awake() else 503, "application/json", b'{"model": "scripted v1"}')
 
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            told.asked.append(body)
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.end_headers()
-            try:
-                self._stream([*answer(body["messages"])], body["max_tokens"])
-            except OSError:
-                told.left += 1
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.told.asked.append(body)
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        try:
+            self._stream([*self.answer(body["messages"])], body["max_tokens"])
+        except OSError:
+            self.told.left += 1
 
-        def _stream(self, pieces, most):
-            for piece in pieces[:most]:
-                self._event({"choices": [{"delta": {"content": piece}}]})
-                time.sleep(pause_s)
-            ended = "length" if len(pieces) > most else "stop"
-            self._event({"choices": [{"delta": {}, "finish_reason": ended}]})
-            self.wfile.write(b"data: [DONE]\n\n")
+    def _stream(self, pieces, most):
+        for piece in pieces[:most]:
+            self._event({"choices": [{"delta": {"content": piece}}]})
+            time.sleep(self.pause_s)
+        ended = "length" if len(pieces) > most else "stop"
+        self._event({"choices": [{"delta": {}, "finish_reason": ended}]})
+        self.wfile.write(b"data: [DONE]\n\n")
 
-        def _event(self, event):
-            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
-            self.wfile.flush()
+    def _event(self, event):
+        self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        self.wfile.flush()
 
-        def _say(self, status, kind, body):
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def _say(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-        def log_message(self, *_):
-            pass
-
-    return Handler
+    def log_message(self, *_):
+        pass

@@ -24,7 +24,7 @@ class ModalEngine:
     """`with ModalEngine(folder) as engine`: engine.environment is what the client needs, engine.run runs a command."""
 
     def __init__(self, folder, *, complete=False, root=ROOT, log=os.devnull):
-        self._root, self._log = root, log
+        self._root, self.log = root, Path(log)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -37,7 +37,7 @@ class ModalEngine:
         self.environment = {**kept, **ours, "MODAL_CONFIG_PATH": os.devnull, "PYTHONPATH": str(root)}
 
     def __enter__(self):
-        with open(self._log, "w") as log:
+        with self.log.open("w") as log:
             self._process = subprocess.Popen(self._words, stdout=log, stderr=log, start_new_session=True)
         self.wait_until(lambda: httpx.get(f"{self.admin}/state").status_code == 200)
         return self

@@ -237,10 +237,11 @@ def test_a_very_long_word_makes_no_page_wider(viewport, visit, elsewhere):  # no
 def test_tiny_models_answer_on_this_machine_and_are_compared_blind(visit, here, home):  # noqa: F811
     page = visit(here.url)
     expect(text(page, "Computes on")).to_contain_text("this machine")
-    page.get_by_role("tab", name="Two side by side").click()
+    page.get_by_role("tab", name="Side by side").click()
     ask(page, "What is a roux?", "A question to both")
     better = page.get_by_role("button", name="A is better")
     expect(better).to_be_visible()
+    expect(page.get_by_label("A question to both")).to_have_value("")
     assert "assistant v2" not in page.get_by_role("tabpanel").last.inner_text()
     better.click()
     expect(text(page, "A was assistant")).to_be_visible()
@@ -258,12 +259,20 @@ def test_a_thumb_is_kept_with_the_model_that_answered(visit, here, home):  # noq
     page.get_by_label("number input for Max tokens").fill("16")
     ask(page, "Thumb me")
     expect(text(page, "Cut after 16 tokens")).to_be_visible()
+    expect(page.get_by_label("Your message")).to_have_value("")
     page.get_by_label("Like", exact=True).click()
     expect(text(page, "Thank you: kept")).to_be_visible()
     rows = open_platform(world="demo", home=home).features.read(FEEDBACK)
     (thumb,) = rows[rows["verdict"] == "up"].to_dict("records")
     assert thumb["chosen_model"] == "assistant v1"
     assert thumb["chosen"] != ""
+
+
+def test_figures_data_and_versions_stand_beside_the_chat(visit, here):  # noqa: F811
+    page = visit(here.url)
+    page.get_by_role("tab", name="How good?").click()
+    expect(text(page, "Nothing was judged yet.")).to_be_visible()
+    expect(page.locator("table").filter(has_text="Which version serves, and why")).to_contain_text("waits")
 
 
 def test_twenty_visitors_at_once_each_get_the_answer_they_would_get_alone(here):

@@ -38,7 +38,7 @@ ASKED = {
     "compose_meal": ("2 eggs",),
 }
 TALK = [{"role": "user", "content": "What is a roux?"}, {"role": "assistant", "content": "Flour and butter."}]
-PRESSED = gr.EventData(None, {"index": 0, "value": {"text": "What is a roux?"}, "liked": True, "selected": True})
+PRESSED = {"index": 0, "value": {"text": "What is a roux?"}, "previous_value": "", "liked": True, "selected": True}
 seen = {"tables": set(), "models": set(), "asked": set()}
 read, load = LocalStore.read, LocalRegistry.load
 
@@ -65,8 +65,8 @@ for function in roof.demo.fns.values():
     if function.fn is not None:
         name = function.fn.__name__
         given = list(ASKED.get(name) or map(value_of, function.inputs))
-        given = special_args(function.fn, given, gr.Request(session_hash=name), PRESSED)[0]
-        said = function.fn(*given)
+        by = gr.Request(session_hash=name, client=None)
+        said = function.fn(*special_args(function.fn, given, by, gr.EventData(None, PRESSED))[0])
         for _ in said if inspect.isgenerator(said) else ():
             pass
         seen["asked"].add(name)
@@ -79,6 +79,7 @@ def test_pages_read_the_tables_and_models_that_are_published_for_them_and_no_oth
     settings = {**os.environ, "ALMANAC_HOME": str(filled_home), "PYTHONPATH": str(ROOT)}
     ran = subprocess.run([sys.executable, "-c", PAGES], cwd=ROOT, env=settings, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+    assert "Traceback" not in ran.stderr, ran.stderr
     seen = {what: set(names) for what, names in json.loads(ran.stdout.splitlines()[-1]).items()}
     assert seen["asked"] >= {"fill", "iris_predict", "iris_monitor", "wine_predict", "wine_monitor"}
     assert seen["asked"] >= {f"air_quality_{question}" for question in ("stations", "forecast", "hindcast", "skill")}

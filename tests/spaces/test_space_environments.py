@@ -51,7 +51,7 @@ IRIS_MONITOR = say("/iris_monitor", "2026-10-01", "2026-10-20")
 WINE = say("/wine_predict", "red", 7.9, 0.52, 0.26, 2.2, 0.079, 14, 38, 0.9967, 3.31, 0.62, 10.2)
 WINE_MONITOR = say("/wine_monitor", "reserve", "2026-10-01", "2026-10-20")
 DUST = say("/air_quality_forecast", "rotterdam-zuid")
-CHAT = say("/chat_answer", "What is a roux?", "", "assistant v2", 0.7, 0.05, 16)
+CHAT = say("/chat_answer", "What is a roux?", "", "assistant v1", 0.7, 0.05, 16)
 MEAL = say("/compose_meal", "2 eggs, 300 g rice", 3)
 # What each page answers on the filled store: a question, and what must be true of the answer.
 REAL = {
@@ -62,7 +62,7 @@ REAL = {
     "air_quality": [(DUST, lambda said: len(said["days"]) == 7 and said["days"][0]["pm25"] > 0)],
 }
 REAL["almanac"] = [one for page in REAL.values() for one in page]
-REAL["chat"] = [(CHAT, lambda said: (said["model"], said["tokens"]) == ("assistant v2", 16))]
+REAL["chat"] = [(CHAT, lambda said: (said["model"], said["tokens"]) == ("assistant v1", 16))]
 REAL["meals"] = [(MEAL, lambda said: {*said["recipe"]["ingredients"]} <= {"egg", "rice"} and said["recipe"]["steps"])]
 
 

@@ -12,11 +12,15 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx2
 from huggingface_hub import constants, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import disable_progress_bars, parse_ratelimit_headers
 from huggingface_hub.utils._http import hf_request_event_hook
+
+try:
+    import httpx2
+except ImportError:  # huggingface-hub 1 asks with its predecessor, and where Unsloth trains there is no newer one
+    import httpx as httpx2  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from shared.systems.assistant.foods import LOOSE, food_of, singular
 from shared.systems.assistant.units import CLOSED, FILLED, GRAMS, ML, MOST_GRAMS, PIECES, PIECES_OF, SPELLED, US
 
 _ONE = (
-    r"\d{1,4}\s+\d{1,3}/\d{1,3}|\d{1,3}\s?/\s?\d{1,3}|(?<![\w)])-?\d+(?:[.,]\d+)*(?:e\+?\d+)?|\d+(?:[.,]\d+)?"
+    r"\d{1,4}\s+\d{1,3}/\d{1,3}|\d{1,3}\s?/\s?\d{1,3}|(?<![\w)])-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?|\d+(?:[.,]\d+)?"
     r"|\b(?:nan|inf(?:inity)?)\b"
 )
 _SIZED = (
@@ -33,6 +33,7 @@ _REWRITTEN = (  # so that one rule reads them all
     (re.compile(r"(\d{1,2})\s*[x×]\s*(\d[\d.,]{0,8}\s?[a-z]{1,9})", re.I), r"\1 (\2)"),
     (re.compile(r"^(\W*)(juice|zest)\s+(?:of|from)\s+(.*)$", re.I), r"\1\3 \2"),
 )
+_CONTAINS = re.compile(r"\((?:may\s+)?contain(?:s|ing)?\s+([^()]{1,200})\)", re.I)  # allergens, which stay in the name
 _SHORT = {
     "t": "tsp",
     "T": "tbsp",
@@ -70,6 +71,7 @@ def split_amount(text: str) -> tuple[Amount | None, str]:
     >>> split_amount("1/2 cup (110g) olive oil")
     (Amount(grams=110.0, ml=118.3, pieces=None, piece=''), 'olive oil')
     """
+    text = _CONTAINS.sub(lambda found: re.sub(r",|\band\b|^", " plus ", found[1]), text)
     for written, simpler in _REWRITTEN:
         text = written.sub(simpler, text)
     text = _in_digits(text)

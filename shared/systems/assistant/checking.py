@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.errors import SchemaError, UsageError
-from shared.systems.assistant.allergens import conflicts, unknown
+from shared.systems.assistant.allergens import allergens_of, conflicts, is_plant_butter, terms_in, unknown
 from shared.systems.assistant.foods import SEASONING, Food, foods_in, word_set, words
 from shared.systems.assistant.recipes import MealRequest, Recipe, read
 
@@ -42,6 +42,7 @@ _MADE = word_set(  # what a step makes, does, or means by a word that is also a 
     " swede sweet syrup tea toast yam gluten biscuit cookie bread cracker risotto sage mint_sauce"
     " salad_dressing toast liquid candy rocket mustard_seed"
 )
+_DONE = word_set("toast roll wrap perch skate port tart sponge dough batter crumb")  # rather done or made than brought
 _HEATS = word_set(
     "cook fry boil bake roast grill simmer saute sauté steam heat stew braise poach broil sear brown"
     " microwave barbecue oven cooked fried boiled baked roasted grilled simmered steamed heated frying"
@@ -111,7 +112,8 @@ def check_recipe(recipe: Recipe, request: MealRequest) -> Findings:
     unlisted += [name for name in recipe.pantry if name not in request.pantry]
     named = _not_listed(recipe.steps, [*there, *request.pantry])
     main = [food.name for food in named if food.kind not in SEASONING]
-    against = conflicts([*recipe.ingredients, *main], request.diet, request.avoid)
+    said = [*recipe.ingredients, *(food.name for food in named)]  # seasonings, too: celery salt, za'atar
+    against = conflicts(said, request.diet, request.avoid)
     unused = [name for name in there if name not in recipe.ingredients]
     return Findings(
         json_valid=True,
@@ -163,10 +165,19 @@ def _warnings(recipe: Recipe, request: MealRequest, named: Sequence[Food]) -> It
             yield f"No step says what happens to {name}."
     if len({step.casefold() for step in recipe.steps}) < len(recipe.steps):
         yield "A step comes twice."
+    yield from _brought_in(recipe, request, [food.name for food in named])
     if (request.diet or request.avoid) and (strange := unknown(recipe.ingredients)):
         yield f"What {', '.join(strange)} is made of is not known here: read its label."
     if not {*said} & _HEATS:
         yield from _raw(recipe)
+
+
+def _brought_in(recipe: Recipe, request: MealRequest, told: Sequence[str]) -> Iterable[str]:
+    """Yield a sentence for each word of a step that may mean what is to be left out, though nothing listed says so."""
+    listed = [{*words(name)} for name in [*request.names, *told] if not is_plant_butter(name)]
+    terms = [term for term in terms_in(". ".join(recipe.steps)) if term not in _DONE]
+    new = [term for term in terms if not any({*words(term)} <= name for name in listed)]
+    yield from (f"A step names it: {why}" for why in conflicts(new, request.diet, request.avoid).values())
 
 
 def _raw(recipe: Recipe) -> Iterable[str]:
@@ -183,11 +194,12 @@ def _not_listed(steps: Sequence[str], listed: Sequence[str]) -> list[Food]:
     known = [{*words(name)} for name in listed]
     heads = {words(name)[-1] for name in listed if words(name)}
     kinds = {food.kind for name in listed for food in foods_in(name)}
+    held = {allergen for name in listed for allergen in allergens_of(name).allergens}
     return [
         food
         for food in foods.values()
         if not any({*words(food.name)} <= name for name in known)  # milk, of coconut milk
-        and not heads & {*words(food.name)}  # onion, for red onion
+        and not (heads & {*words(food.name)} and {*allergens_of(food.name).allergens} <= held)  # onion, for red onion
         and not _GENERIC.get(food.name, set()) & kinds  # meat, for beef
     ]
 

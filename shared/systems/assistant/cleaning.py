@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Filter = Callable[[pd.DataFrame], pd.Series]
 
+FEWEST_WORDS = 6  # of a question that is looked for within a message
 EXAMPLE = 160  # characters of one that was removed
 
 log = logging.getLogger("almanac")
@@ -117,7 +118,7 @@ def split_of(question: str, bounds: Cleaning) -> str:
     """Return the split of every conversation that begins with this question, its signs, blanks and case aside.
 
     >>> [split_of(question, Cleaning()) for question in ("What is 2 + 2?", "what is  2 2", "Why is the sky blue?")]
-    ['train', 'train', 'validation']
+    ['train', 'train', 'test']
     """
     key = "".join(words(question)) or question
     drawn = int.from_bytes(_digest(f"{bounds.seed} {key}")[:6], "big") / 2**48
@@ -149,11 +150,17 @@ def _near(rows: pd.DataFrame, known: pd.DataFrame, bounds: Cleaning) -> pd.Serie
 
 
 def _contaminated(rows: pd.DataFrame, evaluation: Iterable[str], size: int) -> pd.Series:
-    """Return which rows hold ``size`` words in a row of a question of the evaluation, or a shorter one whole."""
+    """Return which rows hold ``size`` words in a row of a question of the evaluation, or a shorter one whole.
+
+    A question of fewer than ``FEWEST_WORDS`` only counts where it is all that a message says: anybody says those words.
+    """
     asked = frozenset[str]().union(*(shingles(question, size) for question in evaluation))
+    lengths = sorted({size, *(length for one in asked if (length := one.count(" ") + 1) >= FEWEST_WORDS)})
     if not asked:
         return pd.Series(False, rows.index)
-    return rows["messages"].map(lambda messages: any(asked & shingles(one["content"], size) for one in messages))
+    return rows["messages"].map(
+        lambda messages: any(asked & shingles(one["content"], length) for one in messages for length in lengths)
+    )
 
 
 def _leaked(rows: pd.DataFrame, known: pd.DataFrame, bounds: Cleaning) -> pd.Series:

@@ -22,7 +22,7 @@ import pandas as pd
 from shared.errors import NotYetError, UnsafeFileError
 from shared.ports import NewModel
 from shared.runs import Report
-from shared.steps import likelihood, merging, promotion
+from shared.steps import checkpoints, likelihood, merging, promotion
 from shared.steps.bases import open_tokenizer
 from shared.steps.rendering import prompt
 from shared.steps.tuned import ended
@@ -151,7 +151,7 @@ def _register(platform: Platform, run: Run, tuned: Tuned, judged: _Judged, llama
         made_by = {"code_version": run.code_version, "run_id": run.run_id, "trained_on": run.day.isoformat()}
         model = platform.models.save(NewModel(MODEL, folder, metrics, signature, **made_by))
     platform.tracker.log(run.run_id, {"run": tuned.name, "version": model.version}, metrics)
-    (tuned.folder / MARK).write_text(str(model.version), encoding="utf-8")
+    checkpoints.replaced(tuned.folder / MARK, str(model.version))
     return model
 
 

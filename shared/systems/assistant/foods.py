@@ -10,6 +10,7 @@ of a kind is used where a food has none of its own, ``LOOSE`` where it is not kn
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -121,6 +122,8 @@ _TABLE = {
 _IRREGULAR = {
     **{"leaves": "leaf", "loaves": "loaf", "halves": "half", "knives": "knife", "calves": "calf", "wolves": "wolf"},
     **{"cookies": "cookie", "brownies": "brownie", "veggies": "veggie", "anchovies": "anchovy", "geese": "goose"},
+    **{"pies": "pie", "cheeses": "cheese", "brioches": "brioche", "quiches": "quiche", "octopi": "octopus"},
+    **{"mousses": "mousse", "mayonnaises": "mayonnaise", "pierogies": "pierogi", "molluscs": "mollusc"},
     **{"chilies": "chili", "chillies": "chilli", "bayleaf": "bay leaf", "bayleaves": "bay leaf"},
     **{"gruyère": "gruyere", "jalapeño": "jalapeno", "jalapeños": "jalapeno", "crème": "creme", "fraîche": "fraiche"},
 }
@@ -157,12 +160,14 @@ def word_set(text: str) -> frozenset[str]:
 
 
 def words(text: str) -> list[str]:
-    """Return a text's words in lower case and singular, in order.
+    """Return a text's words in lower case, singular and without accents, in order.
 
-    >>> words("Free-range EGGS, 300g of brown rice")
-    ['free', 'range', 'egg', '300g', 'of', 'brown', 'rice']
+    >>> words("Free-range EGGS, 300g of Gruyère")
+    ['free', 'range', 'egg', '300g', 'of', 'gruyere']
     """
-    return [singular(word) for word in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())]
+    bare = "".join(one for one in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(one))
+    plain = unicodedata.normalize("NFC", bare).replace("’", "'")
+    return [singular(word) for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain)]
 
 
 def named(text: str, terms: Mapping[tuple[str, ...], Kept]) -> list[tuple[str, Kept]]:

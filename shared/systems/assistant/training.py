@@ -15,7 +15,6 @@ import pandas as pd
 
 from shared.errors import NotYetError
 from shared.runs import Report
-from shared.steps import sft
 from shared.steps.bases import build_tiny, located, open_tokenizer, tiny_size
 from shared.steps.finetune import finetune as trained
 from shared.steps.finetuned import already
@@ -77,6 +76,8 @@ def finetune(
     began = "had ended before" if already(folder) else "begun anew"
 
     def build(output: Path) -> Trainer:
+        from shared.steps import sft  # TRL takes 5 s to import, and what is needed of this module by others needs none
+
         place = base_of(platform, plan, folder, known["train"])
         tokenizer = open_tokenizer(place, plan.revision)
         tokens = {split: tokenised(rows, tokenizer, folders.cache, plan.max_length) for split, rows in known.items()}

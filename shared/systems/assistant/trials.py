@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from shared.steps import likelihood, sft
+from shared.steps import likelihood
 from shared.steps.bases import build_tiny, located, open_tokenizer, tiny_size
 from shared.steps.finetune import finetune
 from shared.steps.plans import Plan
@@ -95,6 +95,8 @@ def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[
     folder = home / plan.name(part["data"])
 
     def build(output: Path) -> Trainer:
+        from shared.steps import sft  # as in training.py
+
         tokenizer = open_tokenizer(part["place"], plan.revision)
         tokens = {name: tokenised(part, tokenizer, folders.cache, plan.max_length) for name, part in split.items()}
         examples = sft.Examples(tokens["train"].examples, tokens["validation"].examples)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared.pages import air, air_charts, air_features
+from shared.pages import air, air_charts, air_features, air_skill
 from shared.ports import ModelVersion
 from shared.systems.air_quality.features import FEATURES
 from shared.systems.air_quality.showing import NAMES, Freshness, Outlook, coverages, skills
@@ -118,7 +118,7 @@ def test_what_is_silent_late_or_noted_is_said():
 
 def test_a_hindcast_tells_what_was_live_from_the_backtest():
     rows = outcomes(30, 10, (1,))
-    said = words(air.hindcast_words(rows, 1, MODEL))
+    said = words(air_skill.hindcast_words(rows, 1, MODEL))
     assert "30 days, forecast on the day itself. Off by 1.0 µg/m³ on average (root mean square 1.0)" in said
     assert "held the truth on 100\u00a0% of them" in said
     assert "10 were really said then; 20 come from the backtest of version 3" in said
@@ -128,7 +128,7 @@ def test_a_hindcast_tells_what_was_live_from_the_backtest():
 
 @pytest.mark.parametrize(("lead", "told"), [(1, "on the day itself"), (2, "1 day before"), (7, "6 days before")])
 def test_a_lead_is_told_as_days_before(lead, told):
-    assert told in air.hindcast_words(outcomes(3, 1, (lead,)), lead, MODEL)
+    assert told in air_skill.hindcast_words(outcomes(3, 1, (lead,)), lead, MODEL)
 
 
 def test_a_missing_day_leaves_a_gap_in_the_hindcast():
@@ -140,20 +140,22 @@ def test_a_missing_day_leaves_a_gap_in_the_hindcast():
 
 def test_an_empty_period_is_said_and_drawn_as_nothing_yet():
     none = outcomes().head(0)
-    assert "No day of this period" in air.hindcast_words(none, 1, MODEL)
+    assert "No day of this period" in air_skill.hindcast_words(none, 1, MODEL)
     charts = air_charts.hindcast_chart(none), air_charts.skill_chart(skills(none), NAMES)
     for figure in (*charts, air_charts.coverage_chart(coverages(none))):
         assert figure.layout.annotations[0].text == "nothing yet"
-    assert "too few to tell" in air.verdict(none, skills(none), "Delft")
+    assert "too few to tell" in air_skill.verdict(none, skills(none), "Delft")
 
 
 def test_the_verdict_names_the_last_lead_at_which_the_forecast_is_surely_better():
     rows = outcomes()
-    said = words(air.verdict(rows, skills(rows), "Delft"))
+    said = words(air_skill.verdict(rows, skills(rows), "Delft"))
     assert "For Delft, the forecast surely beats damped persistence up to 2 days ahead." in said
     assert "100 days, 200 forecasts: 20 really said then, 180 from the backtest" in said
     worse = rows.assign(damped=10.0, pm25=12.0)
-    assert "it is not sure that the forecast beats" in air.verdict(worse, skills(worse.assign(damped=10.5)), "Delft")
+    assert "it is not sure that the forecast beats" in air_skill.verdict(
+        worse, skills(worse.assign(damped=10.5)), "Delft"
+    )
 
 
 def test_skill_has_a_line_for_each_baseline_and_none_for_what_is_known_of_too_few_days():
@@ -163,9 +165,9 @@ def test_skill_has_a_line_for_each_baseline_and_none_for_what_is_known_of_too_fe
 
 
 def test_errors_by_lead_stand_beside_all_baselines():
-    said = words(air.errors_by_lead(outcomes().assign(cams=np.nan)))
+    said = words(air_skill.errors_by_lead(outcomes().assign(cams=np.nan)))
     assert "1 1.00 2.00 2.00 2.00 2.00 2.00 –" in said
-    assert all(NAMES[name] in said and air.MEANS[name] in said for name in BASELINES)
+    assert all(NAMES[name] in said and air_skill.MEANS[name] in said for name in BASELINES)
 
 
 def test_every_feature_of_the_model_has_a_name_of_its_own_and_a_group():
@@ -191,7 +193,7 @@ def test_names_with_markup_are_escaped():
     assert "<img" not in air.standing_of(look(name="<img src=x>"), replace(FRESH, note="<img src=x>"), TODAY)
     alert = {"raised_at": pd.Timestamp("2026-11-10", tz="UTC"), "kind": "stale", "station": "<img>", "sent": False}
     assert "<img" not in air.alerts(pd.DataFrame([{**alert, "message": "<img>"}]))
-    assert "<img" not in air.verdict(outcomes(), skills(outcomes()), "<img>")
+    assert "<img" not in air_skill.verdict(outcomes(), skills(outcomes()), "<img>")
 
 
 def test_the_link_carries_the_rows_as_csv():

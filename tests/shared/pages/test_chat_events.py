@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.errors import UsageError
-from shared.pages.chat_events import How, kept, question_at, thumb
+from shared.pages.chat_events import How, kept, question_at, thumb, waiting
 from shared.pages.chat_seal import Seal
 from shared.systems.assistant.monitoring import Opinion
 from shared.systems.assistant.tables import FEEDBACK
@@ -85,3 +85,9 @@ def test_what_is_no_setting_is_refused_in_a_sentence(changed, sentence):
     usual = {"model": "", "system": "", "temperature": 0.7, "min_p": 0.05, "max_tokens": 16}
     with pytest.raises(UsageError, match=sentence):
         _ = How(**{**usual, **changed}).sampling
+
+
+def test_a_question_that_was_asked_leaves_the_box_and_the_next_one_being_written_stays():
+    assert waiting(" What is a roux?\n", "What is a roux?")["value"] == ""
+    assert "value" not in waiting("And then", "What is a roux?")
+    assert "value" not in waiting(None, "What is a roux?")

@@ -18,7 +18,7 @@ from shared.errors import BackendError, BusyError, UsageError  # noqa: E402
 from shared.steps.answers import Job, Model, fitted  # noqa: E402
 from shared.steps.bases import Size, build_tiny  # noqa: E402
 from shared.steps.continuous import Batched  # noqa: E402
-from shared.steps.generation import Engine, load, load_model  # noqa: E402
+from shared.steps.generation import Engine, load_model  # noqa: E402
 from shared.steps.rendering import prompt  # noqa: E402
 from shared.steps.sampling import Sampler, Text, likely  # noqa: E402
 from shared.steps.turns import Turns  # noqa: E402
@@ -320,7 +320,7 @@ def test_characters_of_several_tokens_come_whole_and_nothing_is_lost(model):
 def test_a_folder_without_a_model_says_so(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(BackendError, match="assistant v9 cannot be loaded"):
-        load(tmp_path, "assistant v9")
+        load_model(tmp_path, "assistant v9")
 
 
 def test_a_batch_whose_thread_died_is_begun_anew(model, engine):

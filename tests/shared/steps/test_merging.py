@@ -88,6 +88,12 @@ def test_rounding_is_allowed_for_16_bits_only_and_another_model_never(found, exa
             found.must_hold(exact=exact)
 
 
+def test_weights_that_say_no_number_are_not_the_model_that_was_judged():
+    found = parity([torch.tensor([[0.0, 1.0]])], [torch.tensor([[float("nan"), 1.0]])])
+    with pytest.raises(UnsafeFileError, match="not the model that was judged"):
+        found.must_hold(exact=False)
+
+
 def test_parity_tells_how_often_the_likeliest_token_is_the_same():
     first, second = [torch.tensor([[1.0, 0.0], [1.0, 0.0]])], [torch.tensor([[1.0, 0.0], [0.0, 1.0]])]
     found = parity(first, second)

@@ -1,6 +1,7 @@
 """Prompts of training and answering are one text; what the loss is taken on; contents cannot end a turn."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,11 @@ def test_no_content_brings_a_mark_into_the_tokens(tokenizer, said):
     plain = prompt(tokenizer, [{"role": "user", "content": "a"}])
     found = prompt(tokenizer, [{"role": "user", "content": said}])
     assert [one for one in found if one in marks] == [one for one in plain if one in marks]
+
+
+def test_a_tokenizer_without_marks_has_none_to_break():
+    bare = SimpleNamespace(added_tokens_decoder={}, apply_chat_template=lambda messages, **_: {"input_ids": messages})
+    assert prompt(bare, [{"role": "user", "content": "a"}]) == [{"role": "user", "content": "a"}]
 
 
 def test_a_long_content_of_nothing_but_marks_takes_no_time(tokenizer):

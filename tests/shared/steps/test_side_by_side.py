@@ -26,6 +26,7 @@ def losses(shift, noise=0.0, keys=KEYS):
         (losses(0), losses(0), "no sure difference"),
         (losses(0, noise=0.5), losses(0), "no sure difference"),
         (losses(-0.1, keys=KEYS[:9]), losses(0), "too few to tell"),
+        (losses(math.nan), losses(0), "no number to compare"),
         (Figure(Share(1.0, 1.0, 1.0, 1)), losses(0), ""),
     ],
 )

@@ -1,6 +1,7 @@
 """Tokens of conversations: cut, counted, and kept until something they follow from changes."""
 
 import logging
+import os
 
 import pytest
 
@@ -12,7 +13,7 @@ pytest.importorskip("datasets")
 
 from shared.steps.bases import Size, build_tiny, open_tokenizer
 from shared.steps.rendering import IGNORED
-from shared.steps.tokens import key_of, tokenised
+from shared.steps.tokens import KEPT, key_of, tokenised
 
 
 def said(*texts):
@@ -111,6 +112,18 @@ def test_a_damaged_file_is_made_again_with_a_warning(tokenizer, tmp_path, damage
     assert again.examples[:] == first.examples[:]
     assert file.read_bytes() == body
     assert "made again" in caplog.text
+
+
+def test_the_newest_files_are_kept_and_no_more(tokenizer, tmp_path):
+    for age in range(KEPT + 3):
+        old = tmp_path / f"tokens-{age}.parquet"
+        old.write_bytes(b"")
+        os.utime(old, (age, age))
+    tokenised(TWO, tokenizer, tmp_path, 200)
+    names = {file.stem for file in tmp_path.glob("*.parquet")}
+    assert len(names) == KEPT
+    assert {"tokens-0", "tokens-3"}.isdisjoint(names)
+    assert tokenised(TWO, tokenizer, tmp_path, 200).counted.conversations == 2
 
 
 def test_nothing_is_left_beside_the_file_when_rendering_fails(tokenizer, tmp_path):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import UsageError
+from shared.systems.assistant.allergen_terms import TERMS
 from shared.systems.assistant.allergens import ALLERGENS, DIETS, allergens_of, conflicts, unknown
 from shared.systems.assistant.ingredients import parse_line
 
@@ -46,6 +47,41 @@ from shared.systems.assistant.ingredients import parse_line
         ("lupin flour", "lupin"),
         ("oyster sauce", "gluten soybeans molluscs"),
         ("squid", "molluscs"),
+        ("cheeses", "milk"),
+        ("Béchamel", "gluten milk"),
+        ("breaded chicken", "gluten"),
+        ("battered cod", "gluten fish"),
+        ("wholemeal", "gluten"),
+        ("crab stick", "gluten crustaceans eggs fish"),
+        ("seafood mix", "crustaceans fish molluscs"),
+        ("shellfish", "crustaceans molluscs"),
+        ("mixed nuts", "peanuts nuts"),
+        ("cashew nuts", "nuts"),
+        ("monkey nuts", "peanuts"),
+        ("arachis oil", "peanuts"),
+        ("bean curd", "soybeans"),
+        ("fermented black beans", "soybeans"),
+        ("soya milk", "soybeans"),
+        ("shoyu", "gluten soybeans"),
+        ("ponzu", "gluten fish soybeans"),
+        ("hake", "fish"),
+        ("kippers", "fish"),
+        ("nam pla", "fish"),
+        ("worcestershire", "gluten fish"),
+        ("hollandaise", "eggs milk"),
+        ("lemon curd", "eggs milk"),
+        ("caesar dressing", "eggs fish milk mustard"),
+        ("stilton", "milk"),
+        ("tzatziki", "milk"),
+        ("hazelnut yogurt", "milk nuts"),
+        ("hazelnut milk chocolate", "milk nuts"),
+        ("coconut milk chocolate", "milk"),
+        ("not gluten-free bread", "gluten"),
+        ("houmous", "sesame"),
+        ("gingelly oil", "sesame"),
+        ("lupini beans", "lupin"),
+        ("golden raisins", "sulphites"),
+        ("escargot", "molluscs"),
         # what only sounds like one of them
         ("coconut milk", ""),
         ("coconut", ""),
@@ -94,6 +130,11 @@ def test_there_are_the_fourteen_of_annex_ii_in_its_order():
         ("vegan sausage", ""),
         ("kidney bean", ""),
         ("beef tomato", ""),
+        ("seafood", "vegetarian vegan"),
+        ("foie gras", "vegetarian vegan pescetarian"),
+        ("marshmallows", "vegetarian vegan pescetarian"),
+        ("mince", "vegetarian vegan pescetarian"),
+        ("sweetbread", "vegetarian vegan pescetarian"),
         ("tofu", ""),
         ("rice", ""),
     ],
@@ -109,10 +150,29 @@ def test_what_the_rules_do_not_know_is_never_said_to_be_free_of_anything(name):
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["vegan cheese", "gluten-free flour", "egg-free mayonnaise", "almond yogurt", "glazed salmon", "\u0441rab meat"],
+)
+def test_a_name_of_which_one_word_is_not_known_or_something_stands_for_another_is_not_known(name):
+    assert unknown([name]) == [name]
+
+
+def test_every_term_of_every_table_is_found_by_its_name():
+    for allergen, line in TERMS.items():
+        for term in line.split():
+            assert allergen in allergens_of(term.replace("_", " ")).allergens, term
+
+
+@pytest.mark.parametrize(
     "name", ["rice", "basil leaf", "chicken breast", "brown rice", "pork belly", "chili powder", "milk"]
 )
 def test_a_food_or_a_form_of_it_is_known(name):
     assert unknown([name]) == []
+
+
+def test_what_brackets_say_to_be_contained_is_not_lost_from_a_name():
+    (cookies,) = parse_line("200 g cookies (may contain nuts and milk)").ingredients
+    assert {"nuts", "milk", "gluten"} <= {*allergens_of(cookies.name).allergens}
 
 
 def test_a_conflict_says_why():

@@ -40,6 +40,38 @@ def test_text_that_is_no_recipe_is_a_finding():
     assert findings.scores() == {"json_valid": 0, "ok": 0}
 
 
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        ("Serve it with bread and butter.", "bread holds gluten: to be avoided."),
+        ("Finish it with aioli.", "aioli holds eggs: to be avoided."),
+        ("Melt the butter, then fry the rice.", "butter holds milk: to be avoided."),
+    ],
+)
+def test_a_step_that_names_what_an_allergy_rules_out_is_warned_of(step, why):
+    house = parse("300 g rice, 100 g peanut butter").ingredients
+    request = MealRequest(house, avoid=("gluten", "eggs", "milk"))
+    found = check_with("Boil the rice in water.", step, request=request, ingredients={"rice": 150})
+    assert why in " ".join([*found.problems, *found.warnings])
+
+
+def test_a_food_with_an_allergen_is_not_listed_because_something_of_its_last_word_is():
+    assert check_with("Boil the rice in water.", "Stir in the condensed milk.").unlisted_main == ("condensed milk",)
+
+
+def test_what_a_step_calls_by_half_its_name_is_not_warned_of():
+    request = MealRequest(parse("300 g rice, 200 g coconut milk, 50 g vegan butter").ingredients, avoid=("milk",))
+    steps = ("Boil the rice in the milk.", "Fry it in the butter, and wrap it in foil.")
+    found = check_with(*steps, request=request, ingredients={"rice": 150})
+    assert not [one for one in found.warnings if one.startswith("A step names it")]
+
+
+def test_a_seasoning_of_a_step_that_an_allergy_rules_out_is_a_conflict():
+    request = replace(REQUEST, avoid=("celery",))
+    found = check_with("Boil the rice in water.", "Season it with celery salt.", request=request)
+    assert [*found.conflicts] == ["celery salt"]
+
+
 def test_more_grams_than_there_are_are_a_problem():
     findings = check_with(ingredients={"rice": 301, "egg": 100})
     assert findings.overrun_g == {"rice": 1}

@@ -145,6 +145,12 @@ def test_words_in_a_row_of_the_evaluation_contaminate_and_short_questions_only_w
     assert removed(result) == ({"contaminated": 1} if taken else {})
 
 
+def test_a_short_question_of_the_evaluation_contaminates_within_a_message_too():
+    question = "Which season comes after winter? One word only."
+    asked = said(f"Hello! {question} Many thanks.", "Spring.")
+    assert removed(cleaned(asked, evaluation=[question])) == {"contaminated": 1}
+
+
 def test_an_answer_that_quotes_the_evaluation_contaminates_too():
     assert removed(cleaned(said("Quote it.", LONG), evaluation=[LONG])) == {"contaminated": 1}
 
@@ -172,8 +178,8 @@ def test_splits_have_about_the_shares_asked_for():
     drawn = pd.Series([split_of(f"Question {number}", Cleaning()) for number in range(4000)]).value_counts(
         normalize=True
     )
-    assert drawn["train"] == pytest.approx(0.9, abs=0.02)
-    assert drawn["validation"] == pytest.approx(0.05, abs=0.015)
+    assert drawn["train"] == pytest.approx(0.8, abs=0.02)
+    assert drawn["validation"] == pytest.approx(0.1, abs=0.015)
     other = Cleaning(shares=(0.0, 0.0, 1.0))
     assert {split_of(f"Question {number}", other) for number in range(50)} == {"test"}
     assert split_of("Question 1", Cleaning(shares=(1.0, 0.0, 0.0))) == "train"

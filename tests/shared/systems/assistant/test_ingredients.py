@@ -115,6 +115,7 @@ def test_salt_and_pepper_on_one_line_are_two():
         ("-5 eggs", "-250 g of egg: an amount lies between 1 and 10000 g."),
         ("nan g rice", "nan g of rice: an amount lies between 1 and 10000 g."),
         ("inf kg rice", "inf g of rice: an amount lies between 1 and 10000 g."),
+        ("5e-3 g rice", "0.005 g of rice: an amount lies between 1 and 10000 g."),
         ("1e9 g rice", "1e+09 g of rice: an amount lies between 1 and 10000 g."),
         ("30 kg rice", "30000 g of rice: an amount lies between 1 and 10000 g."),
         ("0.3 g saffron", "0.3 g of saffron: an amount lies between 1 and 10000 g."),

@@ -1,0 +1,78 @@
+"""A fine-tuning's whole life on a Modal control plane, with the real `modal` command: killed, searched, served from."""
+
+import os
+import signal
+
+import pytest
+
+from shared.connect import open_platform
+from shared.runs import RUNS
+from shared.steps.promotion import champion
+from shared.systems.assistant.tables import TRIALS
+from tests.loopback.modal_engine import MISSING, SCRIPT, ModalEngine
+
+pytest.importorskip("trl")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SCRIPT, reason=MISSING)]
+
+TINY = "tiny:2x48x3x400x512"
+STAGES = "functions.assistant"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("engine")
+    with ModalEngine(folder, log=folder / "log") as started:
+        started.modal("secret", "create", "almanac-assistant", "ALMANAC_ENDPOINT_TOKEN=of-this-test")
+        yield started
+
+
+def run(engine, stage, *words):
+    return engine.modal("run", "-m", f"{STAGES}::{stage}", *words, "--day", "2026-10-02")
+
+
+def volume(engine, tmp_path, monkeypatch):
+    """The platform as it lies on the system's volume now."""
+    target = tmp_path / f"volume{len(list(tmp_path.iterdir()))}"
+    target.mkdir()
+    engine.modal("volume", "get", "almanac-assistant", "demo", target, "--force")
+    monkeypatch.setenv("ALMANAC_HOME", str(target))
+    return open_platform()
+
+
+def fine_tune_and_kill_its_container(engine):
+    """All that was printed, by both attempts."""
+    plan = ("--base", TINY, "--steps", "120", "--batch", "4", "--max-length", "256", "--day", "2026-10-02")
+    with engine.start("modal", "run", "-m", f"{STAGES}::finetune", *plan) as killed:
+        said = []
+        for line in iter(killed.stdout.readline, ""):
+            said.append(line)
+            if "step 110 " in line:  # after the checkpoint of step 100
+                break
+        for container in engine.containers():
+            os.killpg(container, signal.SIGKILL)
+        said.append(killed.stdout.read())
+    assert killed.returncode == 0, "".join(said)
+    return "".join(said)
+
+
+def test_a_model_is_fine_tuned_through_a_kill_evaluated_exported_promoted_and_searched(engine, tmp_path, monkeypatch):
+    """Each container has the mounted packages and volumes alone: neither modal.toml nor what another one computed."""
+    run(engine, "prepare", "--limit", "150")
+    assert "goes on after step 100" in fine_tune_and_kill_its_container(engine)
+    run(engine, "evaluate")
+    run(engine, "export")
+    search = ("--ranks", "2,4", "--learning-rates", "1e-3,2e-3", "--lowest", "2", "--rungs", "2")
+    run(engine, "search", "--bases", TINY, *search)
+    started = engine.log.read_text().count("start functions.assistant.trial ")
+    assert 2 <= started <= 4, "workers = 4, and four trials have nobody to wait for"
+
+    there = volume(engine, tmp_path, monkeypatch)
+    runs = there.features.read(RUNS)
+    assert set(runs["stage"]) == {"prepare", "finetune", "evaluate", "export", "search"}
+    assert set(runs["status"]) == {"done"}
+    assert champion(there, "assistant").version == 1
+    trials = there.features.read(TRIALS)
+    assert sorted(trials["step"]) == [2, 2, 2, 2, 6, 6]
+    assert not trials["verdict"].str.startswith("failed").any()
+    kept = engine.modal("volume", "ls", "almanac-assistant-cache")
+    assert "tokens-" in kept
