@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from shared.errors import SourceError
@@ -78,6 +78,24 @@ def located(base: str, models: ModelRegistry) -> str:
     if base.startswith((".", "/", "~")) and not (Path(base).expanduser() / "config.json").exists():
         raise SourceError(f"{base} holds no config.json; name a folder with a model, or OWNER/NAME of one on the Hub")
     return str(Path(base).expanduser()) if base.startswith((".", "/", "~")) else base
+
+
+def pinned(base: str, revision: str = "") -> str:
+    """Return the commit of a base on the Hub that ``revision`` names, the newest unless told; "" of any other base.
+
+    A branch moves: a run that began with one commit must not go on with another.
+
+    Raises:
+        SourceError: there is no such repository or revision, or the Hub cannot be reached and it was never fetched.
+    """
+    if tiny_size(base) or base.partition(":")[2].isdigit() or base.startswith((".", "/", "~")):
+        return ""
+    try:
+        commit = AutoConfig.from_pretrained(base, revision=revision or "main")._commit_hash
+    except (OSError, ValueError) as cause:
+        advice = "name OWNER/NAME as huggingface.co does, log in where it is gated, or give a folder"
+        raise SourceError(f"{base} cannot be had from the Hub: {advice}") from cause
+    return str(commit or revision)
 
 
 def build_tiny(folder: Path, texts: Iterable[str], seed: int = 0, size: Size | None = None) -> Path:

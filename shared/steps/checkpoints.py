@@ -48,10 +48,10 @@ def seal(folder: Path, step: int, facts: Mapping[str, Any]) -> Path:
     manifest = {"step": step, **facts, "files": files}
     (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1))
     for part in (fresh / MANIFEST, *{file.parent for file in fresh.rglob("*")}):
-        _to_disk(part)
+        to_disk(part)
     _remove(place)  # an untrusted one of the same step
     fresh.rename(place)
-    _to_disk(folder)
+    to_disk(folder)
     return place
 
 
@@ -107,7 +107,7 @@ def replaced(place: Path, text: str) -> None:
     """Write a small file so that a reader sees the old text or the new one."""
     beside = place.with_name(f".{place.name}.new")
     beside.write_text(text)
-    _to_disk(beside)
+    to_disk(beside)
     beside.rename(place)
 
 
@@ -142,7 +142,7 @@ def _files(place: Path) -> set[str]:
 
 
 def _sealed(file: Path) -> dict[str, Any]:
-    _to_disk(file)
+    to_disk(file)
     return _hashed(file)
 
 
@@ -151,7 +151,7 @@ def _hashed(file: Path) -> dict[str, Any]:
         return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(opened, "sha256").hexdigest()}
 
 
-def _to_disk(place: Path) -> None:
+def to_disk(place: Path) -> None:
     """Wait until a file or a folder's entries are on the disk."""
     opened = os.open(place, os.O_RDONLY)
     try:

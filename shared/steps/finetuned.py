@@ -124,7 +124,8 @@ def _copy(checkpoint: Path, place: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     for file in checkpoints.of_model(checkpoint):
-        shutil.copyfile(file, fresh / file.name)
+        checkpoints.to_disk(shutil.copyfile(file, fresh / file.name))
+    checkpoints.to_disk(fresh)
     shutil.rmtree(place, ignore_errors=True)
     fresh.rename(place)
 

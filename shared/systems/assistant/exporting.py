@@ -13,7 +13,7 @@ import json
 import logging
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +126,8 @@ def _verdict(judged: _Judged) -> promotion.Verdict:
         f"{name} is {mine[name]:.3g}, not {must:g}" for name, must in GATED.items() if mine.get(name, must) != must
     ]
     if not broken:
-        return verdict
+        unseen = "" if any(name in mine for name in GATED) else " No meal was judged: there was none to ask for."
+        return replace(verdict, reason=verdict.reason + unseen)
     return promotion.Verdict("rejected", f"Meals under the grammar: {', '.join(broken)}.", verdict.figures)
 
 

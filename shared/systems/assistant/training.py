@@ -8,14 +8,14 @@ The run's name follows from the plan and the conversations: called again, the sa
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from shared.errors import NotYetError
 from shared.runs import Report
-from shared.steps.bases import build_tiny, located, open_tokenizer, tiny_size
+from shared.steps.bases import build_tiny, located, open_tokenizer, pinned, tiny_size
 from shared.steps.finetune import finetune as trained
 from shared.steps.finetuned import already
 from shared.steps.plans import Plan
@@ -72,6 +72,7 @@ def finetune(
     known = {split: conversations(platform, (split,), until=run.until) for split in ("train", "validation")}
     known["validation"] = known["validation"].head(JUDGED)  # ids are hashes: these are a sample
     data = fingerprint(pd.concat(known.values()))
+    plan = replace(plan, revision=pinned(plan.base, plan.revision))
     folder = folders.runs / plan.name(data)
     began = "had ended before" if already(folder) else "begun anew"
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from shared.errors import SourceError
-from shared.steps.bases import Size, build_tiny, located, open_tokenizer, tiny_size, without_bars
+from shared.steps.bases import Size, build_tiny, located, open_tokenizer, pinned, tiny_size, without_bars
 from shared.steps.rendering import TEMPLATE
 
 SIZE = Size(1, 12, 3, 300, 64)
@@ -97,3 +97,14 @@ def test_bars_and_the_one_warning_are_kept_away_only_inside():
     assert datasets.is_progress_bar_enabled()
     with pytest.raises(FutureWarning), without_bars():
         warnings.warn("something else is deprecated", FutureWarning, stacklevel=1)
+
+
+@pytest.mark.parametrize("base", ["tiny", "tiny:2x48x3x400x512", "assistant:3", "/nowhere/at/all"])
+def test_only_a_base_on_the_hub_has_a_commit_to_hold_on_to(base):
+    assert pinned(base, "main") == ""
+
+
+def test_a_base_that_the_hub_does_not_give_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(SourceError, match="nobody/nothing cannot be had from the Hub: name OWNER/NAME"):
+        pinned("nobody/nothing")
