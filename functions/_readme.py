@@ -27,7 +27,7 @@ def systems() -> str:
     for path in sorted((ROOT / "functions").glob("[a-z]*.py")):
         tree = ast.parse(path.read_text())
         about = (ast.get_docstring(tree) or "").splitlines()[0].split(": ", 1)[1]
-        stages = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
+        stages = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and _is_stage(node)]
         pages = [page for page, system in systems_of_pages().items() if system == path.stem]
         runs = [_when(settings) for settings in timetable().get(path.stem, {}).values() if "cron" in settings]
         rows.append(f"| **{path.stem}** | {about} | {', '.join(runs)} | {', '.join(stages)} | {', '.join(pages)} |")
@@ -55,6 +55,12 @@ def rendered(text: str) -> str:
         made = make().replace("\\", r"\\")
         text = section.sub(rf"\1{made}\n\2", text)
     return text
+
+
+def _is_stage(function: ast.FunctionDef) -> bool:
+    """Return whether `almanac run` knows a function of a service file: workers and endpoints it does not."""
+    called = [one.func for one in function.decorator_list if isinstance(one, ast.Call)]
+    return any(isinstance(one, ast.Attribute) and one.attr in ("stage", "served") for one in called)
 
 
 def _when(settings: dict[str, str]) -> str:

@@ -9,11 +9,12 @@ On Modal:  modal run -m functions.assistant::finetune --base OWNER/NAME; modal d
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from functions._modal import Service, gpu_image, image
+from functions._modal import Service, gpu_image, here, image
 
 service = Service("assistant")
 app = service.app
 
+USUAL = -1  # of an option: what is usual for the base; 0 and whatever else cannot be is refused
 MODEL = ("transformers", "tokenizers", "safetensors", "jinja2", "peft")
 preparing = image("datasketch")
 searching = image(*MODEL, "torch")
@@ -23,7 +24,7 @@ answering = gpu_image(*MODEL, "llguidance", "starlette")
 
 
 @service.stage(preparing)
-def prepare(source: str = "", evaluation: str = "", limit: int = 0, day: str = "") -> dict[str, Any]:
+def prepare(source: str = "", evaluation: str = "", limit: int = USUAL, day: str = "") -> dict[str, Any]:
     """Store conversations that pass every filter: FineTome's and recipes, or those of --source.
 
     --source takes files, folders or addresses, joined by commas: ShareGPT, messages, Alpaca, RecipeNLG, other recipes.
@@ -34,7 +35,7 @@ def prepare(source: str = "", evaluation: str = "", limit: int = 0, day: str = "
     from shared.systems.assistant.sources import LIMIT
 
     with service.opened() as platform:
-        plan = features.Preparation(source, evaluation, limit or LIMIT)
+        plan = features.Preparation(source, evaluation, LIMIT if limit == USUAL else limit)
         return run_stage(
             platform,
             "assistant.prepare",
@@ -46,11 +47,11 @@ def prepare(source: str = "", evaluation: str = "", limit: int = 0, day: str = "
 @service.stage(training)
 def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     base: str = "tiny",
-    rank: int = -1,
-    learning_rate: float = 0.0,
-    steps: int = 0,
-    batch: int = 0,
-    max_length: int = 0,
+    rank: int = USUAL,
+    learning_rate: float = USUAL,
+    steps: int = USUAL,
+    batch: int = USUAL,
+    max_length: int = USUAL,
     precision: str = "",
     seed: int = 0,
     day: str = "",
@@ -58,19 +59,23 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     """Fine-tune --base on what was prepared, or go on where the same plan was cut off.
 
     --base: tiny (random weights), assistant:3 (a version of ours), a folder, or OWNER/NAME on Hugging Face. --rank of
-    LoRA, 0 for all weights. What is not told is usual for the base.
+    LoRA, 0 for all weights. What is not told, or -1, is usual for the base.
     """
     from shared.runs import run_stage
+    from shared.steps.base_names import kind_of
+
+    _computing("fine-tuning", "trl", "datasets")
+    kind_of(base)  # what is no base is said before what takes long to import
     from shared.steps import unsloth_sft
 
     unsloth_sft.imported()  # on a GPU, before what it rewrites
     from shared.systems.assistant import training
 
-    told = {"learning_rate": learning_rate, "steps": steps, "batch": batch, "max_length": max_length}
-    chosen: dict[str, Any] = {
-        name: value for name, value in {**told, "precision": precision, "seed": seed}.items() if value
-    }
-    plan = training.usual_plan(base, **chosen, **({} if rank < 0 else {"rank": rank}))
+    told: dict[str, Any] = {"rank": rank, "learning_rate": learning_rate, "steps": steps, "batch": batch}
+    chosen = {name: value for name, value in {**told, "max_length": max_length}.items() if value != USUAL}
+    if precision:
+        chosen["precision"] = precision
+    plan = training.usual_plan(base, seed=seed, **chosen)
     folders, commit = _folders()
     with service.opened() as platform:
         return run_stage(
@@ -110,6 +115,11 @@ def search(  # noqa: PLR0913 - what is compared are six facts
     """
     from shared.runs import run_stage
     from shared.steps.asha import Ladder
+    from shared.steps.base_names import kind_of
+
+    _computing("a search", *(("trl", "datasets") if here() else ()))  # on Modal trials have an image of their own
+    for base in filter(None, map(str.strip, bases.split(","))):
+        kind_of(base)
     from shared.systems.assistant import searching
 
     numbers, ladder = (_numbers(ranks, int), _numbers(learning_rates, float)), Ladder(lowest=lowest, rungs=rungs)
@@ -136,6 +146,8 @@ def evaluate(name: str = "", full: bool = False, day: str = "") -> dict[str, Any
     In the demo world on few of them, unless --full.
     """
     from shared.runs import run_stage
+
+    _computing("an evaluation", "llguidance")
     from shared.systems.assistant import evaluation
 
     folders, commit = _folders()
@@ -158,6 +170,8 @@ def export(name: str = "", llama_cpp: str = "", day: str = "") -> dict[str, Any]
     --llama-cpp: a checkout of llama.cpp, to write GGUF too.
     """
     from shared.runs import run_stage
+
+    _computing("an export")
     from shared.systems.assistant import exporting
     from shared.systems.assistant.tables import MODELS, SHOWN
 
@@ -176,6 +190,7 @@ def export(name: str = "", llama_cpp: str = "", day: str = "") -> dict[str, Any]
 @service.served(answering)
 def serve() -> Iterator[Any]:
     """Answer over HTTP as OpenAI's API does, with the version that serves; many questions in one batch."""
+    _computing("serving", "llguidance")
     from functions._answering import answering
     from shared.steps.continuous import Batched
     from shared.systems.assistant import inference
@@ -199,6 +214,13 @@ def rollback(version: int, reason: str, day: str = "") -> dict[str, Any]:
             lambda run: rolled_back(platform, run, "assistant", version, reason),
             day=day or "today",
         ).to_dict()
+
+
+def _computing(what: str, *more: str) -> None:
+    """Refuse a stage where what computes is not installed, before any of it is imported."""
+    from shared.steps.extras import needed
+
+    needed(what, "llm", "torch", "transformers", "peft", "safetensors", *more)
 
 
 def _folders() -> Any:  # noqa: ANN401 - training.Folders, which is not to be imported here

@@ -69,12 +69,17 @@ def open_platform(world: str | None = None, home: Path | None = None) -> Platfor
     platform = os.environ.get("ALMANAC_PLATFORM") or "local"
     if platform not in _STORES:
         raise UsageError(f"ALMANAC_PLATFORM={platform!r} does not exist; there are: {', '.join(_STORES)}")
-    home = home or Path(os.environ.get("ALMANAC_HOME") or ".almanac")
-    _world_name(world)
+    folder = world_folder(world, home)
     try:
-        return _open(platform, home / _store_name(world), world)
+        return _open(platform, folder, world)
     except OSError as cause:
-        raise UsageError(f"the store in ALMANAC_HOME={home} cannot be opened: {cause}") from cause
+        raise UsageError(f"the store in ALMANAC_HOME={folder.parent} cannot be opened: {cause}") from cause
+
+
+def world_folder(world: str | None = None, home: Path | None = None) -> Path:
+    """Return where a world keeps its store, and what else of it outlives a stage; arguments go as above."""
+    world = world or os.environ.get("ALMANAC_WORLD", "demo")
+    return (home or Path(os.environ.get("ALMANAC_HOME") or ".almanac")) / _store_name(world)
 
 
 def machine() -> Machine:
@@ -240,7 +245,7 @@ def _world_name(world: str) -> str:
 
 def _store_name(world: str) -> str:
     """Return the folder of a world's store; each recording has its own."""
-    name, _, recording = world.partition(":")
+    name, recording = _world_name(world), world.partition(":")[2]
     return f"{name}-{hashlib.sha256(recording.encode()).hexdigest()[:8]}" if recording else name
 
 

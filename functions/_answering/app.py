@@ -5,6 +5,7 @@ POST /v1/chat/completions      GET /v1/models      GET /health
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,15 +29,16 @@ if TYPE_CHECKING:
 
 READERS = 256  # threads that wait for pieces; there are no more answers than engines let wait
 PER_MINUTE, BURST = 60, 30  # of one address
+BUSY_S = 60  # until one who found too many before may ask again: the minute that engines say
 
 
 class RefusedError(Exception):
-    """A request that is not asked of the model: its status and a sentence."""
+    """A request that is not asked of the model: its status, a sentence, seconds until it may be asked again."""
 
-    def __init__(self, status: int, sentence: str) -> None:
-        """Keep both."""
+    def __init__(self, status: int, sentence: str, wait_s: int = 0) -> None:
+        """Keep them."""
         super().__init__(sentence)
-        self.status = status
+        self.status, self.wait_s = status, wait_s
 
 
 def answering(chat: Chat, *, model: str = "", limiter: Limiter | None = None) -> Starlette:
@@ -48,7 +50,7 @@ def answering(chat: Chat, *, model: str = "", limiter: Limiter | None = None) ->
         Route("/health", api.health),
     ]
     told: dict[Any, Callable[[Request, Exception], Response]] = {
-        RefusedError: lambda _, failure: _said(getattr(failure, "status", 400), str(failure)),
+        RefusedError: _refused,
         AlmanacError: _failed,
         ClientDisconnect: lambda *_: Response(status_code=499),
         Exception: lambda *_: _said(500, FAILED),
@@ -73,8 +75,8 @@ class _Api:
 
     async def complete(self, request: Request) -> Response:
         """Answer a conversation, as it comes or at once."""
-        if wait_s := self._limiter.wait_s(request.client.host if request.client else ""):
-            raise RefusedError(429, f"that is more than may be asked at once; ask again in {wait_s:.0f} s")
+        if wait_s := math.ceil(self._limiter.wait_s(request.client.host if request.client else "")):
+            raise RefusedError(429, f"that is more than may be asked at once; ask again in {wait_s} s", wait_s)
         asked = parsed(await _body(request))
         sent = await self._begun(asked)
         first = await sent.next_piece()  # what is wrong from the start still has a status of its own
@@ -85,7 +87,7 @@ class _Api:
     async def _begun(self, asked: Asked) -> Sent:
         gone = Event()
         begin = partial(self._chat.stream, asked.messages, asked.sampling, schema=asked.schema, stopped=gone.is_set)
-        reply = await run_sync(begin, limiter=self._threads)
+        reply = await run_sync(begin, limiter=self._threads, abandon_on_cancel=True)  # who stops us is not kept waiting
         return Sent(reply, gone, self._chat.name, self._threads)
 
 
@@ -116,14 +118,19 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _refused(_: Request, failure: Exception) -> Response:
+    assert isinstance(failure, RefusedError)
+    return _said(failure.status, str(failure), failure.wait_s)
+
+
 def _failed(_: Request, failure: Exception) -> Response:
     if isinstance(failure, UsageError):
         return _said(422, str(failure))
     if isinstance(failure, BusyError):
-        return _said(429, str(failure))
+        return _said(429, str(failure), BUSY_S)
     return _said(502 if isinstance(failure, WebError) else 503, str(failure))
 
 
-def _said(status: int, sentence: str) -> Response:
-    headers = {"Retry-After": "30"} if status == 429 else {}
+def _said(status: int, sentence: str, wait_s: int = 0) -> Response:
+    headers = {"Retry-After": str(wait_s)} if wait_s else {}
     return JSONResponse({"error": {"message": sentence, "code": status}}, status, headers)

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.chat import Message, Sampling
 from shared.errors import UsageError
+from shared.steps import schemas
 
 MOST_BYTES = 256 * 1024  # of a request
 MOST_MESSAGES = 200
@@ -44,7 +45,7 @@ def parsed(body: bytes) -> Asked:
     sampling = Sampling(
         temperature=_number(told, "temperature", usual.temperature),
         min_p=_number(told, "min_p", usual.min_p),
-        max_tokens=_whole(told, "max_completion_tokens") or _whole(told, "max_tokens") or usual.max_tokens,
+        max_tokens=_most_tokens(told, usual.max_tokens),
         seed=_whole(told, "seed"),
     )
     return Asked(_messages(told.get("messages")), sampling, _schema(told), told.get("stream") is True)
@@ -90,7 +91,13 @@ def _schema(told: dict[str, Any]) -> dict[str, Any] | None:
     schema = around.get("schema") if isinstance(around, dict) else None
     if not isinstance(schema, dict):
         raise UsageError("response_format of type json_schema holds no json_schema.schema")
+    schemas.check(schema)
     return schema
+
+
+def _most_tokens(told: dict[str, Any], usual: int) -> int:
+    named = [_whole(told, name) for name in ("max_completion_tokens", "max_tokens")]  # OpenAI's new name goes first
+    return next((one for one in named if one is not None), usual)
 
 
 def _number(told: dict[str, Any], name: str, usual: float) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from functions import _terminal as terminal
-from functions._deploy.cost import estimate, from_ledger, summed
+from functions._deploy.cost import estimate, from_ledger, on_gpus, summed
 from functions._deploy.deed import DONE_BY_US, Compared, acting_for, carry_out, compare, lacking, targets
 from functions._stages import AsJson, service, systems
 from functions._timetable import deployment, timetable
@@ -54,7 +54,7 @@ def deploy(  # noqa: PLR0913 - options of one command
 
     there, chosen_systems = deployment(env), _systems(only)
     check(timetable(), {name: service(name).tables for name in systems()})
-    costs = _costs(chosen_systems)  # measured in this shell's own store, so before we act for the deployment
+    costs, gpus = _costs(chosen_systems)  # measured in this shell's own store, so before we act for the deployment
     with acting_for(there):
         chosen = targets(there, where, one=one)
         missing = lacking(chosen, chosen_systems)
@@ -62,7 +62,7 @@ def deploy(  # noqa: PLR0913 - options of one command
         if not dry_run:
             _require(missing, told, as_json)
         compared = [_compared(target, chosen_systems) for target in chosen]
-        told |= _plan_told(compared) | {"cost_a_month": summed(costs, [target.name for target in chosen])}
+        told |= _plan_told(compared) | {"cost_a_month": summed(costs, [target.name for target in chosen], gpus)}
         if not as_json:
             _show_plan(there.name, told)
             _show_cost(told["cost_a_month"])
@@ -170,9 +170,9 @@ def _plan_told(compared: Sequence[Compared]) -> dict[str, Any]:
     return {"changes": changes, "blind": {one.target.name: one.blind for one in compared if one.blind}}
 
 
-def _costs(only: frozenset[str]) -> list[Cost]:
+def _costs(only: frozenset[str]) -> tuple[list[Cost], str]:
     stages = {system: named for system, named in timetable().items() if not only or system in only}
-    return estimate(stages, from_ledger())
+    return estimate(stages, from_ledger()), on_gpus(stages)
 
 
 def _show_plan(name: str, told: dict[str, Any]) -> None:

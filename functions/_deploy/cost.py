@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from shared.connect import Machine
 
+    Stages = Mapping[str, Mapping[str, Mapping[str, Any]]]  # modal.toml: system, stage, setting
     Measured = Callable[[str, str], tuple[float, int]]  # system, stage -> median seconds, of how many runs
 
 ASSUMED_S = 60.0  # of a stage that never ran here
@@ -40,7 +41,7 @@ class Cost:
     at_most_usd: float
 
 
-def estimate(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], measured: Measured) -> list[Cost]:
+def estimate(stages: Stages, measured: Measured) -> list[Cost]:
     """Return a row a stage that runs by itself: those with a cron, and the trainings they call."""
     return [
         _cost(system, stage, settings, measured(system, stage))
@@ -50,14 +51,29 @@ def estimate(stages: Mapping[str, Mapping[str, Mapping[str, Any]]], measured: Me
     ]
 
 
-def summed(costs: list[Cost], targets: Collection[str]) -> dict[str, Any]:
+def on_gpus(stages: Stages) -> str:
+    """Return what an hour costs of those that run on a GPU when they are called, "" when none does."""
+    from shared.runs import cost_usd
+
+    prices: dict[str, list[str]] = {}
+    for system, named in stages.items():
+        for stage, settings in named.items():
+            if "gpu" in settings and "cron" not in settings:
+                machine = _machines(settings)[0]
+                prices.setdefault(f"{cost_usd(3600, machine):.2f} on {machine.gpu}", []).append(f"{system} {stage}")
+    return "; ".join(f"{', '.join(names)}: USD {price} an hour" for price, names in prices.items())
+
+
+def summed(costs: list[Cost], targets: Collection[str], gpus: str = "") -> dict[str, Any]:
     """Return rows for people and programs, their totals in USD a month, and sentences on what is not in them."""
     rows = [asdict(cost) for cost in costs] if "modal" in targets else []
     if "spaces" in targets:
         who = {"system": "Hugging Face", "stage": "PRO", "known_from": "unless the plan is paid already"}
         rows.append({**who, "estimate_usd": PRO_USD, "at_most_usd": PRO_USD})
     totals = {name: sum(float(row[name]) for row in rows) for name in ("estimate_usd", "at_most_usd")}
-    return {"rows": rows, **totals, "not_estimated": [_UNPRICED[name] for name in targets if name in _UNPRICED]}
+    unpriced = [_UNPRICED[name] for name in targets if name in _UNPRICED]
+    unpriced += [f"on Modal, while it runs or is awake: {gpus}"] if gpus and "modal" in targets else []
+    return {"rows": rows, **totals, "not_estimated": unpriced}
 
 
 def runs_a_month(cron: str) -> float:

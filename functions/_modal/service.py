@@ -229,10 +229,13 @@ class Service:
     def lasting(self, volume: str) -> tuple[Path, Callable[[], None]]:
         """Return the folder of a volume that a stage's table names, and what makes its files outlive the container.
 
-        What other containers committed is there: ask before a file in it is opened.
+        What other containers committed is there: ask before a file in it is opened. Here it lies beside the store of
+        the world, of which it is a part; on Modal each deployment, which has one world, has volumes of its own.
         """
+        from shared.connect import world_folder
+
         if modal.is_local():
-            return Path(os.environ.get("ALMANAC_HOME") or ".almanac") / volume, lambda: None  # noqa: TID251
+            return world_folder() / volume, lambda: None
         kept = self._volumes[f"/{volume}"]
         kept.reload()
         return Path(f"/{volume}"), kept.commit

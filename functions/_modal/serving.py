@@ -9,8 +9,9 @@ No memory snapshot: it would keep the version that served when it was taken, bey
 from __future__ import annotations
 
 import os
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import modal
@@ -19,6 +20,7 @@ from functions._modal.bearer import HELD_BY, App, bearing
 
 Serve = Callable[[], Iterator[App]]
 IDLE_S, CONTAINERS, AT_ONCE = 120, 1, 64  # until a container sleeps; at most; requests that one takes at once
+GRACE_S = 3  # for answers that are being made when the server here is interrupted
 
 
 def limits(settings: dict[str, Any]) -> dict[str, Any]:
@@ -64,11 +66,23 @@ def here(serve: Serve) -> Callable[..., dict[str, Any]]:
         token = os.environ.get(HELD_BY, "")  # noqa: TID251 - as in the container
         with contextmanager(serve)() as app:
             print(how_to_ask(port, token != ""), flush=True)
-            uvicorn.run(bearing(token, app) if token else app, host="127.0.0.1", port=port, log_level="warning")
+            asked = _leaving(bearing(token, app) if token else app)
+            at: dict[str, Any] = {"host": "127.0.0.1", "port": port, "timeout_graceful_shutdown": GRACE_S}
+            uvicorn.run(asked, log_level="warning", **at)
         return Report(note=f"served on port {port} until it was interrupted").to_dict()
 
     stage.__name__, stage.__doc__ = serve.__name__, f"{serve.__doc__} Here: on localhost, --port."
     return stage
+
+
+def _leaving(app: App) -> App:
+    """Return the app, whose answers end without a traceback when the server does not wait for them any longer."""
+
+    async def ended(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        with suppress(CancelledError):
+            await app(scope, receive, send)
+
+    return ended
 
 
 def how_to_ask(port: int, guarded: bool) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from shared.adapters.events import lines, parsed, question, read, sentence
+from shared.adapters.events import lines, parsed, question, read, sentence, wait
 from shared.chat import Reply, Replying
 from shared.errors import BusyError, UsageError, WebError
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONNECT_S, ASLEEP_S, PIECE_S = 10.0, 2.0, 60.0  # to connect; until it counts as asleep; between two pieces
 WAKE_S, WHOLE_S = 300.0, 600.0  # most that is waited for a machine, and for a whole answer
+JSON = {"Content-Type": "application/json"}
 TRIES = 3  # of a question, until its first piece
 AWAKE_S = 45.0  # for so long after a sign of life it need not be asked; machines are kept for a minute or more
 
@@ -71,7 +72,7 @@ class Endpoint:
         told = Replying()
         return Reply(self._pieces(question(messages, sampling, schema), told, stopped), told)
 
-    def _pieces(self, body: dict[str, Any], told: Replying, stopped: Callable[[], bool]) -> Generator[str]:
+    def _pieces(self, body: bytes, told: Replying, stopped: Callable[[], bool]) -> Generator[str]:
         """Yield the answer; a question that failed before its first piece is asked again."""
         for attempt in range(1, TRIES + 1):
             said = False
@@ -88,7 +89,7 @@ class Endpoint:
             else:
                 return
 
-    def _tried(self, body: dict[str, Any], told: Replying, stopped: Callable[[], bool]) -> Iterator[str]:
+    def _tried(self, body: bytes, told: Replying, stopped: Callable[[], bool]) -> Iterator[str]:
         yield from self._woken(told, stopped)
         began = time.monotonic()
         for piece in () if stopped() else self._asked(body, told, stopped):
@@ -124,14 +125,14 @@ class Endpoint:
         self._model = str(parsed(answer.text).get("model", ""))[:80]
         return True
 
-    def _asked(self, body: dict[str, Any], told: Replying, stopped: Callable[[], bool]) -> Iterator[str]:
+    def _asked(self, body: bytes, told: Replying, stopped: Callable[[], bool]) -> Iterator[str]:
         """Yield the pieces of one answer, and "" for each sign of life.
 
         Raises:
             _PassingError: it broke off, which may pass.
         """
         try:
-            with self._client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            with self._client.stream("POST", "/v1/chat/completions", content=body, headers=JSON) as answer:
                 if answer.status_code != 200:
                     answer.read()
                 self._must_be_fine(answer)
@@ -161,7 +162,7 @@ class Endpoint:
         if status in (413, 415, 422):
             raise UsageError(told or f"{self._host} does not take this question ({status})")
         if status == 429:
-            raise BusyError(told or f"{self._host} is asked too much; ask again in a minute")
+            raise BusyError(told or f"{self._host} is asked too much; ask again {wait(answer)}")
         if status >= 500:
             raise _PassingError(f"failed with {status}")
         raise WebError(f"{self._host} answered with {status}, which no assistant does; look at ALMANAC_ASSISTANT_URL")

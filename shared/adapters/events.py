@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from shared.chat import Replying
-from shared.errors import BackendError, WebError
+from shared.errors import BackendError, UsageError, WebError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,16 +23,23 @@ MOST_LINE = 1 << 20  # characters of one event
 MOST_SENTENCE = 300  # characters of what an endpoint says is wrong
 
 
-def question(messages: Sequence[Message], sampling: Sampling, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what OpenAI's API takes, and min_p, which is ours and vLLM's."""
+def question(messages: Sequence[Message], sampling: Sampling, schema: Mapping[str, Any] | None) -> bytes:
+    """Return the JSON that OpenAI's API takes, and min_p, which is ours and vLLM's.
+
+    Raises:
+        UsageError: the schema is not JSON, or holds a number that JSON has no word for.
+    """
     told = {"temperature": sampling.temperature, "min_p": sampling.min_p, "max_tokens": sampling.max_tokens}
-    body = {"model": "assistant", "messages": [dict(one) for one in messages], "stream": True, **told}
+    body = {"model": "assistant", "messages": [_sendable(one) for one in messages], "stream": True, **told}
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     if schema is not None:
         form = {"name": "answer", "strict": True, "schema": dict(schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": form}
-    return body
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as cause:
+        raise UsageError("this schema cannot be sent: it is not JSON, or a number in it is infinite") from cause
 
 
 def lines(answer: httpx.Response) -> Iterator[str]:
@@ -58,7 +65,7 @@ def read(line: str, told: Replying) -> str:
     """
     if line.startswith(":"):
         before = line.removeprefix(": before ")
-        told.before = int(before) if before.isdecimal() else told.before
+        told.before = int(before) if before.isdecimal() and len(before) < 10 else told.before
         return ""
     event = parsed(line.removeprefix("data:"))
     if "error" in event:
@@ -67,7 +74,7 @@ def read(line: str, told: Replying) -> str:
     choice = _object(choices[0]) if isinstance(choices, list) and choices else {}
     piece = _object(choice.get("delta")).get("content") or ""
     _keep(told, event, choice.get("finish_reason"), bool(piece))
-    return str(piece)
+    return _whole(str(piece))
 
 
 def sentence(answer: httpx.Response) -> str:
@@ -85,6 +92,21 @@ def _keep(told: Replying, event: dict[str, Any], ended: object, is_text: bool) -
         told.left_out = _count(event, "left_out")
     if isinstance(ended, str):
         told.ended = ended
+
+
+def wait(answer: httpx.Response) -> str:
+    """Return how long an endpoint that is asked too much wants to be left alone, in words."""
+    told = answer.headers.get("retry-after", "")
+    return f"in {told} s" if told.isdecimal() and len(told) < 6 else "in a minute"
+
+
+def _sendable(message: Message) -> Message:
+    return {name: _whole(text) for name, text in message.items()}
+
+
+def _whole(text: str) -> str:
+    """Return text without halves of a pair of surrogates, which have no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _message(told: dict[str, Any]) -> str:

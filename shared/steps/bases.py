@@ -1,9 +1,6 @@
-"""Base models by name: what a fine-tuning starts from.
+"""What a fine-tuning starts from, made or opened: a tiny model with random weights, and any base's tokenizer.
 
-tiny, tiny:2x48x3x400x512   random weights and a tokenizer of its own, learned from the training texts: no download
-assistant:3             a version of our registry
-/home/jane/my-model     a folder
-meta-llama/Llama-3.2-1B-Instruct    a repository on the Hub, at a revision
+base_names says what bases are called, base_checks which of them can be fine-tuned.
 """
 
 from __future__ import annotations
@@ -12,90 +9,21 @@ import shutil
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from shared.errors import SourceError
+from shared.steps.base_checks import short
+from shared.steps.base_names import Size
 from shared.steps.rendering import SPECIAL, TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from shared.ports import ModelRegistry
-
-TINY = "tiny"
-SMALLEST = 262  # tokens: every byte, and the marks
-
-
-@dataclass(frozen=True)
-class Size:
-    """The shape of a Llama with random weights; the default has 1.9 million weights."""
-
-    layers: int = 4
-    hidden: int = 192
-    heads: int = 6
-    vocabulary: int = 2048
-    positions: int = 2048
-
-
-def tiny_size(base: str) -> Size | None:
-    """Return the shape that ``base`` asks for, None where it is no tiny model.
-
-    Raises:
-        SourceError: it is none that a model could have.
-
-    >>> tiny_size("tiny:2x48x3x400x512"), tiny_size("assistant:2")
-    (Size(layers=2, hidden=48, heads=3, vocabulary=400, positions=512), None)
-    """
-    name, _, told = base.partition(":")
-    if name != TINY:
-        return None
-    try:
-        size = Size(*(int(number) for number in told.split("x"))) if told else Size()
-    except (TypeError, ValueError) as cause:
-        raise SourceError(f"{base}: give tiny, or tiny:LAYERSxHIDDENxHEADSxVOCABULARYxPOSITIONS") from cause
-    if min(astuple(size)) < 1 or size.hidden % (2 * size.heads) or size.vocabulary < SMALLEST:
-        raise SourceError(f"{base}: hidden is a multiple of twice the heads, the vocabulary {SMALLEST} at least")
-    return size
-
-
-def located(base: str, models: ModelRegistry) -> str:
-    """Return what ``from_pretrained`` takes for ``base``: a folder, or a repository's name; ``tiny`` is made first.
-
-    Raises:
-        NotYetError: the registry has no such version.
-        SourceError: the folder holds no model.
-    """
-    name, _, version = base.partition(":")
-    if version.isdigit():
-        return str(models.load(name, int(version)).folder)
-    if base.startswith((".", "/", "~")) and not (Path(base).expanduser() / "config.json").exists():
-        raise SourceError(f"{base} holds no config.json; name a folder with a model, or OWNER/NAME of one on the Hub")
-    return str(Path(base).expanduser()) if base.startswith((".", "/", "~")) else base
-
-
-def pinned(base: str, revision: str = "") -> str:
-    """Return the commit of a base on the Hub that ``revision`` names, the newest unless told; "" of any other base.
-
-    A branch moves: a run that began with one commit must not go on with another.
-
-    Raises:
-        SourceError: there is no such repository or revision, or the Hub cannot be reached and it was never fetched.
-    """
-    if tiny_size(base) or base.partition(":")[2].isdigit() or base.startswith((".", "/", "~")):
-        return ""
-    try:
-        commit = AutoConfig.from_pretrained(base, revision=revision or "main")._commit_hash
-    except (OSError, ValueError) as cause:
-        advice = "name OWNER/NAME as huggingface.co does, log in where it is gated, or give a folder"
-        raise SourceError(f"{base} cannot be had from the Hub: {advice}") from cause
-    return str(commit or revision)
+    from pathlib import Path
 
 
 def build_tiny(folder: Path, texts: Iterable[str], seed: int = 0, size: Size | None = None) -> Path:
@@ -118,10 +46,21 @@ def build_tiny(folder: Path, texts: Iterable[str], seed: int = 0, size: Size | N
 
 
 def open_tokenizer(place: str, revision: str = "") -> Any:  # noqa: ANN401 - a transformers tokenizer
-    """Return a base's tokenizer with our template where it is a Llama 3's; it always has a token to pad with."""
-    tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main")
+    """Return a base's tokenizer with our template where it is a Llama 3's; it always has a token to pad with.
+
+    Raises:
+        SourceError: there is none, or none that writes conversations.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
+    except Exception as cause:  # of a dozen kinds: tokenizers raises the very class Exception
+        advice = "copy it there again, or take another base"
+        raise SourceError(f"{place} has no tokenizer that can be read ({short(cause)}): {advice}") from cause
     if "<|start_header_id|>" in tokenizer.get_vocab():
         tokenizer.chat_template = TEMPLATE
+    if not tokenizer.chat_template or not tokenizer.eos_token:
+        missing = "no chat template" if not tokenizer.chat_template else "no token that ends an answer"
+        raise SourceError(f"the tokenizer of {place} has {missing}: take the base's -Instruct or -Chat version")
     if tokenizer.pad_token is None:
         padding = "<|finetune_right_pad_id|>"  # Llama 3's own
         tokenizer.pad_token = padding if padding in tokenizer.get_vocab() else tokenizer.eos_token

@@ -9,17 +9,21 @@ find accidents and changes by hand; who can write the folder could write a manif
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.errors import BackendError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 KEPT = 2  # newest ones, beside the best
 MANIFEST = "manifest.json"
@@ -27,8 +31,26 @@ UNREAD = ("training_args.bin", "README.md")  # what trainers add and never read 
 WRITING = ".writing"
 _NAME = re.compile(r"checkpoint-(\d+)")
 _STATE = re.compile(r"(optimizer|scheduler|scaler|rng_state.*|trainer_state|manifest)\.(pt|pth|json)")
+_FULL = "|".join(str(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS))
+# As Python says it, as Rust's safetensors and tokenizers do, and as torch does, which tells no cause.
+_UNWRITTEN = re.compile(rf"(Errno|os error) ({_FULL})\b|PytorchStreamWriter failed|\bunexpected pos \d")
 
 log = logging.getLogger("almanac")
+
+
+@contextmanager
+def on_disk(place: Path | str) -> Iterator[None]:
+    """Say in a sentence that ``place`` cannot be written, whichever library finds it so.
+
+    Raises:
+        BackendError: its disk is full, or takes nothing from us.
+    """
+    try:
+        yield
+    except Exception as cause:
+        if not _UNWRITTEN.search(str(cause)):
+            raise
+        raise BackendError(f"{place} cannot be written: is the disk full? The same command goes on") from cause
 
 
 def writing(folder: Path) -> Path:
@@ -44,15 +66,19 @@ def seal(folder: Path, step: int, facts: Mapping[str, Any]) -> Path:
     fresh, place = writing(folder) / f"checkpoint-{step}", folder / f"checkpoint-{step}"
     for name in UNREAD:
         (fresh / name).unlink(missing_ok=True)
-    files = {name: _sealed(fresh / name) for name in sorted(_files(fresh))}
-    manifest = {"step": step, **facts, "files": files}
-    (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1))
-    for part in (fresh / MANIFEST, *{file.parent for file in fresh.rglob("*")}):
-        to_disk(part)
+    sign(fresh, {"step": step, **facts})
     _remove(place)  # an untrusted one of the same step
     fresh.rename(place)
     to_disk(folder)
     return place
+
+
+def sign(place: Path, facts: Mapping[str, Any]) -> None:
+    """Bring a folder's files to the disk, then its manifest: ``facts``, of which ``flaw`` reads plan and step."""
+    files = {name: _sealed(place / name) for name in sorted(_files(place))}
+    (place / MANIFEST).write_text(json.dumps({**facts, "files": files}, indent=1))
+    for part in (place / MANIFEST, *{file.parent for file in place.rglob("*")}):
+        to_disk(part)
 
 
 def newest_complete(folder: Path, plan: str) -> Path | None:
@@ -112,25 +138,25 @@ def replaced(place: Path, text: str) -> None:
 
 
 def _flaw_with_best(place: Path, plan: str) -> str:
-    wrong = _flaw(place, plan)
+    wrong = flaw(place, plan, step_of(place))
     best = None if wrong else facts(place)["best"]
     if best is None or f"checkpoint-{best}" == place.name:
         return wrong
-    behind = _flaw(place.with_name(f"checkpoint-{best}"), plan)
+    behind = flaw(place.with_name(f"checkpoint-{best}"), plan, best)
     return f"the best one, of step {best}, is damaged: {behind}" if behind else ""
 
 
-def _flaw(place: Path, plan: str) -> str:
-    """Return what is wrong with a checkpoint, '' when nothing is."""
+def flaw(place: Path, plan: str, step: int) -> str:
+    """Return what is wrong with a folder that was signed for ``step`` of ``plan``, '' when nothing is."""
     try:
         manifest = facts(place)
-        listed, owner = manifest["files"], (manifest["plan"], f"checkpoint-{manifest['step']}")
+        listed, owner = manifest["files"], (manifest["plan"], manifest["step"])
         missing, added = {*listed} - _files(place), _files(place) - {*listed}
         sealed = {name: (one["bytes"], one["sha256"]) for name, one in listed.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as cause:
         return f"it has no readable {MANIFEST} ({type(cause).__name__})"
-    if owner != (plan, place.name):
-        return f"it was sealed as {owner[1]} of {owner[0]}"
+    if owner != (plan, step):
+        return f"it was sealed as checkpoint-{owner[1]} of {owner[0]}"
     if missing or added:
         return f"{', '.join(sorted(missing | added))} {'is missing' if missing else 'was added'}"
     changed = [name for name, told in sealed.items() if told != (*_hashed(place / name).values(),)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from transformers import PrinterCallback, TrainerCallback, set_seed
 from shared.errors import UsageError
 from shared.steps import checkpoints
 from shared.steps.bases import without_bars
-from shared.steps.finetuned import Finetuned, alone, already, belonging, finish
+from shared.steps.finetuned import Finetuned, alone, already, base_loss_of, belonging, finish, mended, ran_away
 from shared.steps.trace import best_of, evaluations, exhausted, history, lines
 
 if TYPE_CHECKING:
@@ -50,12 +51,16 @@ def finetune(
     is called when something came to lie in the folder that should outlive the machine.
 
     Raises:
-        UsageError: the folder belongs to another plan or other data.
+        UsageError: the folder belongs to another plan or other data; or the loss became no number.
         BusyError: another process trains in it.
+        UnsafeFileError: what lies in it is damaged, and cannot be made anew.
+        BackendError: it cannot be written.
     """
-    with alone(folder):
+    with checkpoints.on_disk(folder), alone(folder):
         name, kept = belonging(plan, fingerprint, folder), folder / "checkpoints"
         if ended := already(folder):
+            if mended(folder, ended):
+                on_checkpoint()
             return ended
         checkpoints.sweep(kept)
         begun = checkpoints.newest_complete(kept, name)
@@ -64,7 +69,7 @@ def finetune(
             set_seed(plan.seed)  # an adapter begins at random; TRL seeds it from 1.16 on
             with without_bars():
                 _train(plan, keeper, build(checkpoints.writing(kept)), begun)
-        ended = finish(name, folder, begun)
+        ended = finish(plan, name, folder, begun)
         on_checkpoint()
         return ended
 
@@ -93,6 +98,7 @@ def arguments(plan: Plan, output: Path) -> dict[str, Any]:
         "seed": plan.seed,
         "train_sampling_strategy": "sequential",  # the order is drawn beforehand
         "logging_steps": 1,  # a mean over several steps would depend on where it was resumed
+        "logging_nan_inf_filter": False,  # it would log a mean instead of a loss that is no number
         "eval_strategy": "steps",
         "eval_steps": plan.evaluate_every,
         "save_strategy": "steps",
@@ -126,8 +132,10 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         """Take up the time of earlier attempts, and keep the base's loss if none of them did."""
         step = checkpoints.step_of(begun)
         self._seconds = float(checkpoints.facts(begun)["seconds"]) if begun else 0.0
-        if not (baseline := self._folder / "baseline.json").exists():
-            checkpoints.replaced(baseline, json.dumps({"loss": judge()}))
+        if base_loss_of(self._folder) is None:
+            if not math.isfinite(loss := judge()):
+                raise UsageError("the loss of the base itself is no number: give another --base, or --precision fp32")
+            checkpoints.replaced(self._folder / "baseline.json", json.dumps({"loss": loss}))
         due = self._plan.steps // self._every - step // self._every
         log.info("%s: %s", self._name, f"goes on after step {step}" if begun else "begins", extra={"due": due})
 
@@ -141,7 +149,12 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         self._since = time.monotonic()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        if "loss" in (newest := state.log_history[-1]) and state.global_step % self._every == 0:
+        newest = state.log_history[-1]
+        # In fp16 a loss may overflow: the scaler of gradients passes over such a step, and evaluations judge.
+        losses = [newest.get("eval_loss", 0.0), 0.0 if self._plan.precision == "fp16" else newest.get("loss", 0.0)]
+        if not all(map(math.isfinite, losses)):
+            raise ran_away(self._plan, state.global_step)
+        if "loss" in newest and state.global_step % self._every == 0:
             log.info("%s: step %d of %d, loss %.4f", self._name, newest["step"], self._plan.steps, newest["loss"])
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:

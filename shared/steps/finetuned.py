@@ -5,26 +5,27 @@ base/            the tiny base model, where the run began with one
 baseline.json    the base's loss
 checkpoints/     checkpoint-N, as ``checkpoints`` seals them
 trace.jsonl      losses, a step a line
-best/            the best weights, adapter or whole, with their tokenizer
+best/            the best weights, adapter or whole, with their tokenizer and a manifest of hashes
 finished.json    last: with it the run has ended
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import platform
 import resource
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from filelock import FileLock, Timeout
 
-from shared.errors import BusyError, UsageError
+from shared.errors import BusyError, UnsafeFileError, UsageError
 from shared.steps import checkpoints
 from shared.steps.trace import evaluations, history, lines
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.steps.plans import Plan
+
+T = TypeVar("T")
+_KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "dict[str, str]": dict}
+
+log = logging.getLogger("almanac")
 
 
 @dataclass(frozen=True)
@@ -77,36 +83,111 @@ def belonging(plan: Plan, fingerprint: str, folder: Path) -> str:
 
     Raises:
         UsageError: it is the folder of another run.
+        UnsafeFileError: whose it is cannot be read.
     """
     name, marked = plan.name(fingerprint), folder / "plan.json"
     told = {"name": name, "data": fingerprint, "plan": asdict(plan)}
     if not marked.exists():
         checkpoints.replaced(marked, json.dumps(told, indent=1))
-    if (found := json.loads(marked.read_text())) != told:
+    if (found := read(marked)) != told:
         raise UsageError(f"{folder} belongs to the run {found.get('name')}, not to {name}: give another folder")
     return name
 
 
 def already(folder: Path) -> Finetuned | None:
-    """Return what came of a run that has ended, None of one that has not."""
+    """Return what came of a run that has ended, None of one that has not.
+
+    Raises:
+        UnsafeFileError: what came of it cannot be read.
+    """
     marked = folder / "finished.json"
-    return Finetuned(**json.loads(marked.read_text())) if marked.exists() else None
+    return made(Finetuned, read(marked), marked) if marked.exists() else None
 
 
-def finish(name: str, folder: Path, begun: Path | None) -> Finetuned:
-    """Copy the best weights to ``best/``, and mark the run as ended; ``begun``: what its last attempt began with."""
+def read(file: Path) -> dict[str, Any]:
+    """Return what a small file of a run's folder says.
+
+    Raises:
+        UnsafeFileError: it is missing or damaged.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise _damaged(file) from cause
+    if not isinstance(found, dict):
+        raise _damaged(file)
+    return found
+
+
+def made(kind: type[T], told: Any, file: Path) -> T:  # noqa: ANN401 - whatever a damaged file holds
+    """Return the dataclass that ``file`` told of.
+
+    Raises:
+        UnsafeFileError: its fields are others, or of other types.
+    """
+    try:
+        found = kind(**told)
+        fit = all(isinstance(getattr(found, one.name), _KINDS[str(one.type)]) for one in fields(found))  # type: ignore[arg-type]
+    except (TypeError, ValueError, AttributeError) as cause:
+        raise _damaged(file) from cause
+    if not fit:
+        raise _damaged(file)
+    return found
+
+
+def base_loss_of(folder: Path) -> float | None:
+    """Return the loss that the base was found to have, None where that cannot be read."""
+    try:
+        return float(read(folder / "baseline.json")["loss"])
+    except (UnsafeFileError, LookupError, TypeError, ValueError):
+        return None
+
+
+def ran_away(plan: Plan, step: int) -> UsageError:
+    """Return the error of a run whose loss is no number."""
+    return UsageError(f"its loss is no number after step {step}: lower --learning-rate (now {plan.learning_rate:g})")
+
+
+def mended(folder: Path, ended: Finetuned) -> bool:
+    """Return whether ``best/`` was not what the run ended with, and was therefore copied anew from its checkpoint.
+
+    Raises:
+        UnsafeFileError: that one is damaged or gone, too.
+    """
+    if not (wrong := checkpoints.flaw(folder / "best", ended.name, ended.best_step)):
+        return False
+    checkpoint = folder / "checkpoints" / f"checkpoint-{ended.best_step}"
+    if behind := checkpoints.flaw(checkpoint, ended.name, ended.best_step):
+        said = f"{folder / 'best'} is damaged ({wrong}), and so is {checkpoint.name} ({behind})"
+        raise UnsafeFileError(f"{said}: delete {folder}, and the same command trains anew")
+    log.warning("%s: best/ is made anew from %s: %s", ended.name, checkpoint.name, wrong)
+    _copy(checkpoint, folder / "best", ended.name)
+    return True
+
+
+def finish(plan: Plan, name: str, folder: Path, begun: Path | None) -> Finetuned:
+    """Copy the best weights to ``best/``, and mark the run as ended; ``begun``: what its last attempt began with.
+
+    Raises:
+        UsageError: a loss is no number.
+        UnsafeFileError: the base's loss cannot be read.
+    """
     last = checkpoints.newest_complete(folder / "checkpoints", name)
     assert last is not None  # the trainer saves its last step
     facts, losses = checkpoints.facts(last), dict(evaluations(history(last)))
+    if (base_loss := base_loss_of(folder)) is None:
+        raise _damaged(folder / "baseline.json")
+    if away := [step for step, loss in losses.items() if not math.isfinite(loss)]:
+        raise ran_away(plan, away[0])
     best = facts["step"] if facts["best"] is None else facts["best"]
-    _copy(folder / "checkpoints" / f"checkpoint-{best}", folder / "best")
+    _copy(folder / "checkpoints" / f"checkpoint-{best}", folder / "best", name)
     checkpoints.replaced(folder / "trace.jsonl", lines(history(last)))
     ended = Finetuned(
         name=name,
         steps=facts["step"],
         best_step=best,
         best_loss=losses.get(best, math.nan),  # of a run stopped from outside before its first evaluation
-        base_loss=json.loads((folder / "baseline.json").read_text())["loss"],
+        base_loss=base_loss,
         seconds=round(facts["seconds"], 3),
         tokens=facts["tokens"],
         peak_memory_mb=round(_peak_mb(), 1),
@@ -118,14 +199,21 @@ def finish(name: str, folder: Path, begun: Path | None) -> Finetuned:
     return ended
 
 
-def _copy(checkpoint: Path, place: Path) -> None:
-    """Copy what makes a model; it is whole or not there."""
+def _damaged(file: Path) -> UnsafeFileError:
+    renewed = f"delete {file.parent if file.name == 'baseline.json' else 'it'}"
+    return UnsafeFileError(
+        f"{file} is damaged, or of another version: {renewed}, and `finetune` with the same options makes it anew"
+    )
+
+
+def _copy(checkpoint: Path, place: Path, name: str) -> None:
+    """Copy what makes a model, with a manifest; it is whole or not there."""
     fresh = place.with_name(f".{place.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     for file in checkpoints.of_model(checkpoint):
-        checkpoints.to_disk(shutil.copyfile(file, fresh / file.name))
-    checkpoints.to_disk(fresh)
+        shutil.copyfile(file, fresh / file.name)
+    checkpoints.sign(fresh, {"plan": name, "step": checkpoints.step_of(checkpoint)})
     shutil.rmtree(place, ignore_errors=True)
     fresh.rename(place)
 

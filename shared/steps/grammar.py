@@ -1,6 +1,6 @@
 """Answers that are JSON of a given schema, whatever the model would rather write: tokens that break it get -inf.
 
-    schema ──► llguidance's matcher ──► at each step: tokens so far ──► mask [vocabulary] ──► scores, -inf outside it
+    schema, checked ──► llguidance's matcher ──► each step: tokens so far ──► mask [vocabulary] ──► scores, -inf outside
 
 Separators are compact and no blank stands between them, so a schema allows each value one spelling. When the value is
 whole only the end of the turn is left. A token costs about 0.3 ms with a vocabulary of 128,000, two thirds of it the
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from shared.errors import BackendError, MissingExtraError, UsageError
+from shared.steps import schemas
 
 _TEXT = r'[^"\\\x00-\x1F\x7F]'  # of a JSON string
 SLICES = [
@@ -27,6 +28,15 @@ SLICES = [
     f"{_TEXT}+",
 ]  # masks made once, while it is opened
 COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+LIMITS = {
+    "initial_lexer_fuel": 1_000_000,  # about 20 ms
+    "step_lexer_fuel": 200_000,  # about 14 ms: all answers of a batch wait for one's mask
+    "step_max_items": 50_000,  # about 3 ms
+    "max_items_in_row": 2_000,
+    "max_lexer_states": 50_000,  # 1 to 2 KB each; the default would be half a GB an answer
+    "max_grammar_size": 100_000,
+    "verbose_errors": False,
+}
 
 
 class Constrained:
@@ -61,7 +71,7 @@ class Constrained:
         if self._matcher.is_stopped():
             return
         if not self._matcher.consume_tokens(tokens):
-            raise BackendError(f"The answer left its grammar: {self._matcher.get_error() or tokens}. Ask again.")
+            raise BackendError("the answer left its grammar; ask again") from RuntimeError(self._matcher.get_error())
 
     def _allowed(self, scores: torch.FloatTensor) -> torch.Tensor:
         """Return which tokens may come [1, vocabulary]; models often have more scores than the tokenizer has tokens."""
@@ -73,23 +83,34 @@ class Constrained:
             mask = np.unpackbits(bits, bitorder="little")[: scores.shape[1]].astype(bool)
             allowed[: len(mask)] = torch.from_numpy(mask)
         if self._matcher.is_error() or not allowed.any():
-            raise BackendError(f"The grammar gave up: {self._matcher.get_error()}. Ask for something simpler.")
+            internal = RuntimeError(self._matcher.get_error())  # its parser's state: for a traceback, for no visitor
+            raise BackendError("the answer's grammar became too large; ask for something simpler") from internal
         return allowed[None].to(scores.device)
 
 
 def constrained(tokenizer: Any, schema: Mapping[str, Any], prompt: int | None = None) -> Constrained:  # noqa: ANN401
     """Return a processor for one answer; ``prompt`` tokens come before it, those of the first call unless told.
 
+    The grammar is compiled here, and its first mask computed: where it is too large, whoever asks waits for that alone.
+
     Raises:
-        UsageError: the schema asks for what the grammar does not know.
+        UsageError: the schema asks for what the grammar does not know, or too much of it.
         MissingExtraError: llguidance is not installed.
     """
+    schemas.check(schema)
+    return Constrained(tokenizer, _compiled(tokenizer, schema), prompt)
+
+
+def _compiled(tokenizer: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - vendors'
     llguidance = _library()
     grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), COMPACT)
-    matcher = llguidance.LLMatcher(_opened(tokenizer), grammar, log_level=0)
+    matcher = llguidance.LLMatcher(_opened(tokenizer), grammar, log_level=0, limits=llguidance.LLParserLimits(**LIMITS))
+    if not matcher.is_error():
+        matcher.compute_bitmask()
     if matcher.is_error():
-        raise UsageError(f"This schema cannot be kept to: {matcher.get_error()[:200]}. Use what llguidance documents.")
-    return Constrained(tokenizer, matcher, prompt)
+        internal = RuntimeError(matcher.get_error())
+        raise schemas.refusal("it contradicts itself, or is too much at once; make it simpler") from internal
+    return matcher
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ from shared.errors import UsageError
 
 PRECISIONS = ("fp32", "bf16", "fp16", "4bit")
 ALPHA = 4.0  # of LoRA, once for all ranks; with rank 16 the adapter counts 4 / sqrt(16) = 1 time
+MOST_SEED = 2**32 - 1  # numpy's
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Plan:
         counted = ("steps", "batch", "accumulation", "max_length", "evaluate_every", "checkpoint_every")
         low = [f"{name} {getattr(self, name)} is below 1" for name in counted if getattr(self, name) < 1]
         low += [f"{name} {getattr(self, name)} is below 0" for name in _SIGNED if not getattr(self, name) >= 0]
+        if self.seed > MOST_SEED:
+            low.append(f"seed {self.seed} is above {MOST_SEED}")
         if not 0 < self.learning_rate < 1:
             low.append(f"learning_rate {self.learning_rate} is not between 0 and 1")
         if self.precision not in PRECISIONS:
@@ -77,4 +80,4 @@ class Plan:
         return f"{base}-{trained}-lr{self.learning_rate:.0e}-{self.steps}-{short}"
 
 
-_SIGNED = ("rank", "dropout", "warmup", "weight_decay", "patience")
+_SIGNED = ("rank", "dropout", "warmup", "weight_decay", "patience", "seed")

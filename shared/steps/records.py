@@ -1,9 +1,9 @@
-"""Records that a person already has, one after the other: JSON lines, a JSON list, CSV or Parquet, by path or address.
+"""Records that a person already has, one after the other: JSON lines, other JSON, CSV or Parquet, by path or address.
 
-    source ──► files ──► unzipped ──► what its first bytes say: Parquet │ a list │ JSON lines │ CSV ──► Record …
+    source ──► files ──► unzipped ──► what its first bytes say: Parquet │ JSON lines, other JSON │ CSV ──► Record …
 
 A file passes in pieces: one of millions of records needs no more memory than one of a thousand. A line that is no JSON
-object is told as broken, as whoever wrote it may have been killed; a broken list, CSV or Parquet file is refused.
+object is told as broken, as whoever wrote it may have been killed; other broken JSON, CSV and Parquet is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shared.errors import SourceError
+from shared.errors import AlmanacError, SourceError
 from shared.steps.files import MARKS, SEPARATORS, is_folder, name_of, opened, parts_of
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def read_records(place: str, web: Web) -> Iterator[Record]:
             else:
                 text, read = _as_text(raw, head, place)
                 yield from read(stack.enter_context(text), place)
+    except AlmanacError:  # a WebError is an OSError too, and says itself what to do
+        raise
     except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError) as cause:
         raise SourceError(f"{name_of(place)} cannot be read to its end ({_said(cause)}): get it again") from cause
 
@@ -85,8 +87,19 @@ def _as_text(raw: IO[bytes], head: bytes, place: str) -> tuple[IO[str], Callable
         raise SourceError(f"{name_of(place)} {what}: give {', '.join(SUFFIXES)} (UTF-8), or one of them with .gz")
     # A byte that is no UTF-8 becomes a lone surrogate, by which its record is known as broken further down.
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
-    read = _items if opening.startswith("[") else _lines if opening.startswith("{") else _table
+    read = _items if opening.startswith("[") else _objects if opening.startswith("{") else _table
     return io.TextIOWrapper(raw, encoding, errors, newline=""), read
+
+
+def _objects(text: IO[str], place: str) -> Iterator[Record]:
+    """Yield a record a line, or an object after the other where they are written over several lines."""
+    lines = (line for line in iter(lambda: text.readline(MOST_CHARACTERS), "") if line.strip())
+    first = next(lines, "")
+    # An object that goes on ends its line so; and that its writer was killed shows by the next line, a whole record.
+    goes_on = first.rstrip().endswith(("{", "[", ",")) and bool(_parsed(1, first).broken)
+    indented = goes_on and (second := next(lines, "")) and _parsed(2, second).broken
+    text.seek(0)
+    yield from (_items if indented else _lines)(text, place)
 
 
 def _lines(text: IO[str], place: str) -> Iterator[Record]:
@@ -110,22 +123,26 @@ def _parsed(number: int, line: str) -> Record:
 
 
 def _items(text: IO[str], place: str) -> Iterator[Record]:
-    """Yield the objects of a JSON list without holding more than a few of them."""
-    decoder, number = json.JSONDecoder(), 0
+    """Yield the objects of a JSON list, or objects without a list, without holding more than a few of them."""
+    decoder, number, passed = json.JSONDecoder(), 0, 0
     buffer = text.read(PIECE)
-    at = buffer.index("[") + 1
+    is_list = buffer.lstrip().startswith("[")
+    at = buffer.index("[") + 1 if is_list else 0
     while True:
         at = _BETWEEN.match(buffer, at).end()  # type: ignore[union-attr]
-        if buffer.startswith("]", at):
+        if is_list and buffer.startswith("]", at):
             return
         try:
             fields, at = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError) as cause:
             # A longer piece each time, so that a long record is not read over and over in short ones.
             more = text.read(max(PIECE, len(buffer) - at)) if len(buffer) - at < MOST_CHARACTERS else ""
+            if not more and not is_list and at == len(buffer):
+                return
             if not more:
-                what = f"is broken or cut off after record {number}"
+                what = f"is broken or cut off after record {number}{_where(cause, passed)}"
                 raise SourceError(f"{name_of(place)} {what}: repair it there, or write one record a line") from cause
+            passed += buffer.count("\n", 0, at)
             buffer, at = buffer[at:] + more, 0
             continue
         number += 1
@@ -175,6 +192,11 @@ def _in_folder(folder: str) -> list[str]:
     if not named:
         raise SourceError(f"{name_of(folder)} holds no file of records ({', '.join(SUFFIXES)}): give another folder")
     return named
+
+
+def _where(cause: Exception, passed: int) -> str:
+    """Return where a JSON text breaks and how, "" where its reader does not say; ``passed`` are lines before it."""
+    return f", in line {passed + cause.lineno} ({cause.msg})" if isinstance(cause, json.JSONDecodeError) else ""
 
 
 def _said(cause: Exception) -> str:

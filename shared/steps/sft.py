@@ -126,4 +126,5 @@ def _base(plan: Plan, place: str) -> PreTrainedModel:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
         )
+    told |= {"use_safetensors": True, "trust_remote_code": False}  # nothing that comes with a base is executed
     return transformers.AutoModelForCausalLM.from_pretrained(place, revision=plan.revision or "main", **told)

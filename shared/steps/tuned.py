@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.errors import NotYetError, UsageError
-from shared.steps.finetuned import Finetuned, already
+from shared.errors import NotYetError, UnsafeFileError, UsageError
+from shared.steps import checkpoints
+from shared.steps.finetuned import Finetuned, already, made, read
 from shared.steps.plans import Plan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+AGAIN = "`almanac run assistant finetune`"
+
+log = logging.getLogger("almanac")
 
 
 @dataclass(frozen=True)
@@ -35,20 +41,43 @@ class Tuned:
 
 
 def ended(runs: Path, name: str = "") -> Tuned:
-    """Return the fine-tuning called ``name``, or the one that ended last.
+    """Return the fine-tuning called ``name``, or the one that ended last of those whose files can be read.
 
     Raises:
         NotYetError: there is none, or it has not ended.
         UsageError: that is no name of a run.
+        UnsafeFileError: its files are damaged, or its losses are no numbers.
     """
     if name in (".", "..") or "/" in name:
         raise UsageError(f"{name!r} is no name of a fine-tuning; they stand in {runs.name}/")
-    marks = [runs / name / "finished.json"] if name else runs.glob("*/finished.json")
-    there = sorted((mark for mark in marks if mark.exists()), key=lambda mark: (mark.stat().st_mtime, mark))
-    if not there:
+    found = _told(runs / name) if name else _newest(runs)
+    if found is None:
         which = f"the fine-tuning {name} has not" if name else "no fine-tuning has"
-        raise NotYetError(f"{which} ended; run `almanac run assistant finetune`")
-    folder = there[-1].parent
-    told, finished = json.loads((folder / "plan.json").read_text(encoding="utf-8")), already(folder)
-    assert finished is not None  # its mark is what was found
-    return Tuned(folder, Plan(**told["plan"]), told["data"], finished)
+        raise NotYetError(f"{which} ended; run {AGAIN}")
+    if wrong := checkpoints.flaw(found.best, found.name, found.ended.best_step):
+        said = f"{found.best} is not what {found.name} ended with: {wrong}"
+        raise UnsafeFileError(f"{said}; {AGAIN} with the same options makes it anew")
+    return found
+
+
+def _newest(runs: Path) -> Tuned | None:
+    marks = sorted(runs.glob("*/finished.json"), key=lambda mark: (mark.stat().st_mtime, mark))
+    for mark in reversed(marks):
+        try:
+            return _told(mark.parent)
+        except UnsafeFileError as cause:
+            log.warning("the fine-tuning %s is skipped: %s", mark.parent.name, cause)
+    return None
+
+
+def _told(folder: Path) -> Tuned | None:
+    """Return what a folder tells, None where its run has not ended."""
+    finished = already(folder)
+    if finished is None:
+        return None
+    told, file = read(folder / "plan.json"), folder / "plan.json"
+    plan = made(Plan, told.get("plan"), file)
+    if not math.isfinite(finished.best_loss):
+        advice = f"lower --learning-rate (now {plan.learning_rate:g}), and run {AGAIN}"
+        raise UnsafeFileError(f"the loss of {folder.name} is no number: {advice}")
+    return Tuned(folder, plan, str(told.get("data", "")), finished)

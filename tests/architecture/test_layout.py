@@ -19,7 +19,7 @@ OTHER_MODULES = {
     *("units", "history", "days", "open_meteo", "aqicn", "stations", "merging", "parcels", "panel", "baselines"),
     *("blend", "scores", "backtest", "keeping", "showing", "drawing", "publishing"),
     *("foods", "amounts", "ingredients", "allergen_terms", "allergens", "recipes", "portions", "checking", "cookbook"),
-    *("meals", "cleaning"),
+    *("letters", "meals", "cleaning"),
     *("instructions", "tastings", "evaluation", "trials", "searching", "describing", "exporting"),
 }
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")

@@ -35,7 +35,7 @@ def test_fine_tunings_of_the_simulated_world_are_not_judged_or_exported_in_the_l
     assert found["demo"] != found["live"]
 
 
-@pytest.mark.parametrize("stage", ["finetune", "evaluate", "serve"])
+@pytest.mark.parametrize("stage", ["finetune", "search", "evaluate", "export", "serve"])
 def test_without_the_extra_a_command_names_it_in_one_sentence(tmp_path, stage):
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, "run", "assistant", stage],

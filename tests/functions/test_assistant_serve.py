@@ -36,6 +36,11 @@ from tests.loopback.modal_engine import MISSING, SCRIPT, ModalEngine
 ASKED = {"messages": [{"role": "user", "content": "rice"}]}
 
 
+def formed(schema):
+    """A request's part that asks for JSON of a schema."""
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
+
+
 class Echo:
     """A Chat that says what it was asked, or fails as it is told."""
 
@@ -146,12 +151,19 @@ def test_what_is_asked_reaches_the_model():
         (ASKED | {"min_p": True}, "min_p is a small number"),
         (ASKED | {"max_tokens": 4097}, "max tokens in 1..4096"),
         (ASKED | {"max_tokens": -1}, "max tokens in 1..4096"),
+        (ASKED | {"max_tokens": 0}, "max tokens in 1..4096"),
+        (ASKED | {"max_completion_tokens": 0, "max_tokens": 9}, "max tokens in 1..4096"),
         (ASKED | {"max_tokens": 1.5}, "max_tokens is a whole number"),
         (ASKED | {"n": 2}, "'n' with this value is not offered"),
         (ASKED | {"tools": [{}]}, "'tools' with this value is not offered"),
         (ASKED | {"x" * 99: 1}, "is not offered"),
         (ASKED | {"response_format": {"type": "json_object"}}, "response_format is"),
         (ASKED | {"response_format": {"type": "json_schema"}}, "holds no json_schema.schema"),
+        (ASKED | formed({"type": "integer", "multipleOf": 1_000_003}), "'multipleOf' is not offered"),
+        (ASKED | formed({"type": "number", "minimum": float("inf")}), "minimum is a number"),
+        (ASKED | formed({"\ud800": 1}), "'\\ud800' is not offered"),
+        (ASKED | formed({"const": "\ud800"}), "const is a JSON value"),
+        (ASKED | formed(json.loads('{"items":' * 300 + "{}" + "}" * 300)), "more than 16 deep"),
     ],
 )
 def test_a_question_that_is_wrong_is_refused_with_a_sentence_and_not_asked(body, sentence):
@@ -221,12 +233,15 @@ def test_a_failure_has_a_status_and_a_sentence_and_no_traceback(failure, status,
     assert answer.status_code == status
     assert sentence in answer.json()["error"]["message"]
     assert "secret" not in answer.text
-    assert ("retry-after" in answer.headers) == (status == 429)
+    assert answer.headers.get("retry-after") == ("60" if status == 429 else None)
 
 
-def test_one_address_may_not_ask_without_end():
-    limiter = Limiter(burst=2, per_minute=1, clock=lambda: 0.0)
-    assert [post(ASKED, limiter=limiter).status_code for _ in range(3)] == [200, 200, 429]
+def test_one_address_may_not_ask_without_end_and_hears_how_long_to_wait():
+    limiter = Limiter(burst=2, per_minute=8, clock=lambda: 0.0)
+    *answers, refused = [post(ASKED, limiter=limiter) for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "8")  # 7.5 s, and no second too early
+    assert refused.json()["error"]["message"].endswith("ask again in 8 s")
 
 
 def test_on_modal_it_is_a_class_with_a_gpu_that_sleeps_and_checks_the_token_itself():
@@ -348,6 +363,48 @@ def test_serve_answers_on_localhost_with_the_champion_until_it_is_interrupted():
         assert chat.name == "assistant v1"
         server.send_signal(signal.SIGINT)
         assert server.wait(20) in (0, 130)
+
+
+ENDLESS = """
+import sys, time
+from functions._answering import answering
+from functions._modal.serving import here
+from shared.chat import Reply, Replying
+
+class Endless:
+    name, where = "endless", "this test"
+    def stream(self, messages, sampling, *, schema=None, stopped=lambda: False):
+        return Reply(self.pieces(), Replying())
+    def pieces(self):
+        while True:
+            time.sleep(0.05)
+            yield "and "
+
+def serve():
+    yield answering(Endless())
+    print("closed", flush=True)
+
+here(serve)(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_one_interrupt_ends_the_server_though_an_answer_goes_on():
+    port = free_port()
+    words = [sys.executable, "-c", ENDLESS, str(port)]
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        while server.poll() is None:
+            pieces = Endpoint(f"http://127.0.0.1:{port}").stream([{"role": "user", "content": "rice"}], Sampling())
+            with contextlib.suppress(BackendError):
+                assert next(piece for piece in pieces if piece) == "and "
+                break  # the answer is left open
+            time.sleep(0.2)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(10) in (0, 130)
+        said = server.stdout.read()
+    assert "closed" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow

@@ -130,7 +130,7 @@ def test_explain_traces_a_prediction_and_makes_it_again(almanac, iris_home):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["run", "tulip", "daily"], 2, "no system 'tulip'; there are: air_quality, iris"),
+        (["run", "tulip", "daily"], 2, "no system 'tulip'; there are: air_quality, assistant"),
         (["run", "iris", "fly"], 2, "no stage 'fly'; it has: backfill, train, daily"),
         (["run", "iris", "daily", "--day", "2026-13-01"], 2, "not a date"),
         (["run", "iris", "daily", "--count", "many"], 2, "--count"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from functions._deploy import commands as commands
 from functions._deploy import deed as deploying
-from functions._deploy.cost import ASSUMED_S, IDLE_S, PRO_USD, estimate, from_ledger, runs_a_month, summed
+from functions._deploy.cost import ASSUMED_S, IDLE_S, PRO_USD, estimate, from_ledger, on_gpus, runs_a_month, summed
 from functions._deploy.target import Change, Need
 from functions._secrets import hidden
 from functions._timetable import Deployment
@@ -334,6 +334,16 @@ def test_of_gpus_to_fall_back_on_the_first_is_the_estimate_and_the_dearest_the_b
         cost_usd(ASSUMED_S + IDLE_S, Machine("modal", 0.125, 0.5, "T4")), abs=5e-5
     )
     assert cost.at_most_usd == pytest.approx(cost_usd(3600 + IDLE_S, Machine("modal", 0.125, 0.5, "H100")), abs=5e-5)
+
+
+def test_what_runs_on_a_gpu_when_called_is_told_by_the_hour():
+    hour, gpu = {"cpu": 2, "memory_gib": 16}, {"gpu": ["A10", "L4"], "cpu": 2, "memory_gib": 16}
+    said = on_gpus({"asr": {"tune": gpu, "judge": gpu, "prepare": hour, "daily": {**gpu, "cron": "0 0 1 * *"}}})
+    price = cost_usd(3600, Machine("modal", 2, 16, "A10"))
+    assert said == f"asr tune, asr judge: USD {price:.2f} on A10 an hour"
+    assert on_gpus({"iris": {"train": {}}}) == ""
+    assert summed([], ["modal"], said)["not_estimated"][-1].endswith("on A10 an hour")
+    assert said not in str(summed([], ["spaces"], said))
 
 
 def test_a_paid_plan_of_the_hub_is_a_row_only_where_spaces_are_deployed():

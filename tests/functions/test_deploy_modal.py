@@ -193,7 +193,7 @@ class TestOnAControlPlane:
         crons = {}
         for system in SYSTEMS:
             deployed = engine.functions(system)
-            assert timetable()[system].keys() <= deployed.keys()
+            assert timetable()[system].keys() <= {name.removesuffix(".*") for name in deployed}  # a class
             crons |= {(system, name): one["schedule"] for name, one in deployed.items() if one["schedule"]}
         assert 1 <= len(crons) <= 5
         for (system, stage), schedule in crons.items():

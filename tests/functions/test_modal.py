@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SCRIPT, reason=MISSING)]
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    with ModalEngine(tmp_path_factory.mktemp("engine")) as started:
+    with ModalEngine(tmp_path_factory.mktemp("engine"), complete=True) as started:
         started.environment["ALMANAC_ENDPOINT_TOKEN"] = "of-these-tests"
         yield started
 
@@ -186,7 +186,6 @@ def test_the_trial_says_that_there_is_no_gpu(engine):
 
 
 def test_destroy_after_a_deploy_leaves_nothing_but_data(engine):
-    """Here where the control plane takes no Dict away: an empty one is as good as none."""
     engine.run("almanac", "deploy", "modal", "--yes")
     assert "Nothing to do" in engine.run("almanac", "deploy", "modal", "--yes")
     engine.modal("run", "-m", "functions.iris::daily")

@@ -172,8 +172,10 @@ def test_every_stage_is_alone_in_its_container_and_on_its_volume(system):
 def test_what_a_long_stage_leaves_lies_beside_the_store_where_there_is_no_volume(tmp_path, monkeypatch):
     monkeypatch.setenv("ALMANAC_HOME", str(tmp_path))
     folder, commit = _trial.service.lasting("checkpoints")
-    assert folder == tmp_path / "checkpoints"
+    assert folder == tmp_path / "demo" / "checkpoints"
     assert commit() is None
+    monkeypatch.setenv("ALMANAC_WORLD", "replay:answers")
+    assert _trial.service.lasting("checkpoints")[0].parent.name.startswith("replay-")
 
 
 def test_the_trial_goes_on_where_it_was(tmp_path, monkeypatch):

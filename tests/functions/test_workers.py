@@ -6,6 +6,7 @@ import pytest
 
 from functions._modal import Service, image
 from functions._modal import service as module
+from functions._modal.machines import machine_options
 from shared.steps.asha import Halving, Ladder
 
 LOSSES = {f"t{number}": float(number) for number in range(9)}
@@ -71,3 +72,8 @@ def test_a_loop_that_reads_parts_and_brings_what_came_of_them_never_waits_for_it
 
     assert asyncio.run(asyncio.wait_for(mapped(), timeout=20)) == sum(map(len, search.losses.values()))
     assert "t0" in search.losses[9]
+
+
+def test_a_container_computes_in_as_many_threads_as_cores_are_its_own():
+    assert machine_options({"cpu": 4})["env"]["OMP_NUM_THREADS"] == "4"
+    assert machine_options({"cpu": 0.25})["env"]["OMP_NUM_THREADS"] == "1"

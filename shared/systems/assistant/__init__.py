@@ -1,11 +1,12 @@
 """Assistant: a Llama fine-tuned with LoRA that chats and composes meals from what is in the house.
 
 units         cups, ounces and pinches, and what a piece weighs
+letters       signs that nobody sees, words of look-alike letters
 foods         what kind each food is, what a piece and a millilitre of it weigh
-amounts       "½ cup (110g)" as grams
-ingredients   free text as names and grams: "2 eggs, 300g rice"
 allergen_terms  what names of foods say about allergens and animals, as tables
 allergens     the fourteen of the EU, and diets, by rule
+amounts       "½ cup (110g)" as grams
+ingredients   free text as names and grams: "2 eggs, 300g rice"
 recipes       a request and its recipe: as messages, as JSON, as the grammar of an answer
 portions      a recipe scaled, its shopping list, its card as schema.org has it
 checking      what a composed meal must keep to: listed ingredients and the pantry, grams, allergens

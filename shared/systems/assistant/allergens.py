@@ -9,6 +9,7 @@ something. Religious rules depend on how an animal was killed, which no name tel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ from shared.systems.assistant.foods import FOODS, Food, named, words
 ALLERGENS = tuple(TERMS)
 _LACTOSE_FREE = ("lactose free", "lactosefree")
 _MEATLESS = ("vegan", "vegetarian", "plant based", "meatless", "meat free", "veggie", "mock")
+_OR = re.compile(r"\s+or(?=\s)", re.I)
 _BODIES = {"meat", "poultry", "meat stock", "animal fat or gelatin"}  # kinds of FOODS that are of land animals
 _SEA = {"fish", "crustaceans", "molluscs"}
 _OF_ANIMALS = {"milk", "eggs", "honey"}
@@ -56,18 +58,24 @@ class Verdict(NamedTuple):
 def allergens_of(name: str) -> Verdict:
     """Return the allergens that a name says, in the order of Annex II, and whether that is all there is to know.
 
+    Of "X or Y" it is what either says.
+
     >>> allergens_of("coconut milk"), allergens_of("peanut butter").allergens, allergens_of("dragon sauce").known
     (Verdict(allergens=(), kinds=(), known=True), ('peanuts',), False)
+    >>> allergens_of("coconut milk or vegan cheese or milk").allergens, allergens_of("goat or oat milk").allergens
+    (('milk',), ('gluten', 'milk'))
     """
-    said = f" {' '.join(words(name.replace('-', ' ')))} "
-    found = {allergen for _, allergens in named(name, _BY_TERM) for allergen in allergens}
-    gone = {allergen for allergen, marks in FREE.items() if allergen in found and _says(said, marks)}
-    kinds = {kind for _, kind in named(name, _ANIMALS) if kind}
-    kinds -= _BODIES if _says(said, _MEATLESS) else set()
-    kinds |= {"honey"} if " honey " in said else set()
-    kinds |= {"lactose"} if "milk" in found - gone and not _says(said, _LACTOSE_FREE) else set()
-    known = _is_known(name) and not gone & {*REPLACED}
-    return Verdict(tuple(one for one in ALLERGENS if one in found - gone), tuple(sorted(kinds)), known)
+    parts = [part for part in _OR.split(f" {name} ") if part.strip()]
+    if len(parts) < 2:
+        return _verdict(name)
+    # "goat or oat milk" may be short for goat milk: what either reading holds counts, and one that is known suffices.
+    head = (words(parts[-1]) or [""])[-1]
+    read = [(_verdict(part), _verdict(f"{part} {head}")) for part in parts[:-1]]
+    read += [(_verdict(parts[-1]), _verdict(parts[-1]))]
+    held = {allergen for pair in read for one in pair for allergen in one.allergens}
+    kinds = {kind for pair in read for one in pair for kind in one.kinds}
+    known = all(one.known or longer.known for one, longer in read)
+    return Verdict(tuple(one for one in ALLERGENS if one in held), tuple(sorted(kinds)), known)
 
 
 def conflicts(names: Iterable[str], diet: str = "", avoid: Sequence[str] = ()) -> dict[str, str]:
@@ -112,6 +120,19 @@ def unknown(names: Iterable[str]) -> list[str]:
     ['curry paste', 'dragonfruit']
     """
     return [name for name in names if not allergens_of(name).known]
+
+
+def _verdict(name: str) -> Verdict:
+    """Return what a name of one thing says."""
+    said = f" {' '.join(words(name.replace('-', ' ')))} "
+    found = {allergen for _, allergens in named(name, _BY_TERM) for allergen in allergens}
+    gone = {allergen for allergen, marks in FREE.items() if allergen in found and _says(said, marks)}
+    kinds = {kind for _, kind in named(name, _ANIMALS) if kind}
+    kinds -= _BODIES if _says(said, _MEATLESS) else set()
+    kinds |= {"honey"} if " honey " in said else set()
+    kinds |= {"lactose"} if "milk" in found - gone and not _says(said, _LACTOSE_FREE) else set()
+    known = _is_known(name) and not gone & {*REPLACED}
+    return Verdict(tuple(one for one in ALLERGENS if one in found - gone), tuple(sorted(kinds)), known)
 
 
 def _reason(name: str, diet: str, avoid: Sequence[str]) -> str:

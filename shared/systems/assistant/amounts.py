@@ -2,7 +2,8 @@
 
     "1 (12 ounce) can pineapple juice" ──► amount: 1 × 12 oz, rest: pineapple juice ──► 340 g
 
-A stated weight is taken before a volume, a volume before a count. Of a range the lower end counts.
+A stated weight is taken before a volume, a volume before a count. Of a range the lower end counts. A length, an area,
+an energy or a rate is no amount of food.
 """
 
 from __future__ import annotations
@@ -33,6 +34,14 @@ _REWRITTEN = (  # so that one rule reads them all
     (re.compile(r"(\d{1,2})\s*[x×]\s*(\d[\d.,]{0,8}\s?[a-z]{1,9})", re.I), r"\1 (\2)"),
     (re.compile(r"^(\W*)(juice|zest)\s+(?:of|from)\s+(.*)$", re.I), r"\1\3 \2"),
 )
+_NO_AMOUNT = re.compile(
+    r"\d\s*(?P<measure>(?:(?:square|cubic)\s+)?(?:(?-i:m|ft)[23]?|k[mj]|met(?:er|re)s?|kilomet(?:er|re)s?|foot|feet|yards?"
+    r"|miles?|acres?|hectares?|k?cal|(?:kilo)?(?:calorie|joule)s?|watts?|volts?)\b"
+    r"|(?P<unit>[^\W\d_]+)(?:\s*/|\s+per\s+)\s*(?P<each>[^\W\d_]\w*))"
+    r"|\b(?P<share>per\s+(?:person|guest|head|serving|portion))\b",
+    re.I,
+)
+_INSTEAD = re.compile(r"\(\s*or\s+([^()\d]{1,200})\)", re.I)  # what may be in its place stays, with its allergens
 _CONTAINS = re.compile(r"\((?:may\s+)?contain(?:s|ing)?\s+([^()]{1,200})\)", re.I)  # allergens, which stay in the name
 _SHORT = {
     "t": "tsp",
@@ -71,6 +80,7 @@ def split_amount(text: str) -> tuple[Amount | None, str]:
     >>> split_amount("1/2 cup (110g) olive oil")
     (Amount(grams=110.0, ml=118.3, pieces=None, piece=''), 'olive oil')
     """
+    text = _INSTEAD.sub(r" or \1 ", text)
     text = _CONTAINS.sub(lambda found: re.sub(r",|\band\b|^", " plus ", found[1]), text)
     for written, simpler in _REWRITTEN:
         text = written.sub(simpler, text)
@@ -80,6 +90,17 @@ def split_amount(text: str) -> tuple[Amount | None, str]:
     if found and found[0].unit in PIECES and not re.search(r"[^\W\d_]", rest):  # "4 cloves": the unit is the food
         found, rest = [found[0]._replace(unit="")], found[0].unit
     return _last_piece(_amount(found), rest)
+
+
+def no_amount(text: str) -> str:
+    """Return the measure of an item that is none of food, "" where there is none: a length, an area, an energy, a rate.
+
+    >>> no_amount("5 metres carrot"), no_amount("4 kg/m2 potato"), no_amount("2 cups/500 ml milk (3 m of it)")
+    ('metres', 'kg/m2', '')
+    """
+    told = _NO_AMOUNT.finditer(re.sub(r"\([^()]*\)?", " ", text))
+    none = (one for one in told if not one["unit"] or _is_rate(one["unit"], one["each"]))
+    return next((one["share"] or one["measure"] for one in none), "")
 
 
 def grams_of(amount: Amount, name: str) -> int | None:
@@ -100,6 +121,11 @@ def grams_of(amount: Amount, name: str) -> int | None:
     return max(1, round(grams))
 
 
+def _is_rate(unit: str, each: str) -> bool:
+    """Return whether what stands behind a stroke or "per" divides a unit; a can/jar of food is either of them."""
+    return _unit(unit) != "" and (_unit(unit) in GRAMS or _unit(each) in GRAMS or not _unit(each))
+
+
 def _last_piece(amount: Amount | None, rest: str) -> tuple[Amount | None, str]:
     """Return an amount whose piece stands after its name, as 2 celery ribs; but 2 chicken breasts are a food."""
     first, _, last = rest.strip().rpartition(" ")
@@ -110,8 +136,8 @@ def _last_piece(amount: Amount | None, rest: str) -> tuple[Amount | None, str]:
 
 
 def _estimate(amount: Amount, name: str) -> float | None:
-    """Return grams of a volume, or of pieces."""
-    food = food_of(name)
+    """Return grams of a volume, or of pieces; of "X or Y" those of the first."""
+    food = food_of(name.partition(" or ")[0])
     if amount.ml is not None:
         return amount.ml * (food.per_ml_g if food else LOOSE)
     piece = food.piece_g if food else 0
@@ -204,4 +230,5 @@ def _without(text: str, found: list[_Quantity]) -> str:
         if not one.bracketed:
             text = f"{text[: one.start]} {text[one.end :]}"
     plain = re.sub(r"\([^()]*\)?|\[[^\]]*\]?", " ", text)
-    return re.sub(r"^\W*(?:or|to)\s", " ", re.split(r"\s[|/]\s*", plain.lstrip(" |/"))[0])
+    units_gone = re.sub(r"(\s[|/])\s*([^\W\d_]+)\b", lambda one: one[1] if _unit(one[2]) else one[0], plain)
+    return re.sub(r"^\W*(?:or|to)\s", " ", re.sub(r"\s[|/]\s*", " or ", units_gone.strip(" |/")))

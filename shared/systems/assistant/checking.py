@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from shared.errors import SchemaError, UsageError
 from shared.systems.assistant.allergens import allergens_of, conflicts, is_plant_butter, terms_in, unknown
 from shared.systems.assistant.foods import SEASONING, Food, foods_in, word_set, words
+from shared.systems.assistant.letters import mixed
 from shared.systems.assistant.recipes import MealRequest, Recipe, read
 
 _GENERIC = {  # what a step may call foods of these kinds
@@ -150,6 +151,8 @@ def _problems(
         yield f"It takes {grams} g of {name} more than there are."
     for name in dict.fromkeys(strange):
         yield f"It needs {name}, which is not listed."
+    if word := mixed(" ".join([recipe.title, *recipe.steps])):
+        yield f"It writes '{word[:40]}' with letters of several alphabets that look alike."
     if recipe.servings != request.servings:
         yield f"It is for {recipe.servings} servings, not {request.servings}."
 
@@ -161,7 +164,7 @@ def _warnings(recipe: Recipe, request: MealRequest, named: Sequence[Food]) -> It
         if food.kind in SEASONING:
             yield f"A step seasons with {food.name}, which is not listed."
     for name in recipe.ingredients:
-        if not {*words(name)} & {*said} and not _generic(name) & {*said}:
+        if not {*words(name)} - {"or"} & {*said} and not _generic(name) & {*said}:
             yield f"No step says what happens to {name}."
     if len({step.casefold() for step in recipe.steps}) < len(recipe.steps):
         yield "A step comes twice."

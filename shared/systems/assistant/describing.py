@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from shared.steps.bases import tiny_size
+from shared.steps.base_names import tiny_size
 from shared.steps.cards import card, code, rows
 from shared.steps.scoring import Share
 from shared.steps.side_by_side import told

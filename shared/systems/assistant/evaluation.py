@@ -19,11 +19,11 @@ import torch
 
 from shared.errors import NotYetError, UnsafeFileError
 from shared.runs import Report
-from shared.steps import likelihood
+from shared.steps import checkpoints, likelihood
 from shared.steps.answers import Model
 from shared.steps.bases import open_tokenizer
 from shared.steps.generation import Engine
-from shared.steps.promotion import champion
+from shared.steps.promotion import FEWEST_ROWS, PROMOTIONS, SERVING, champion
 from shared.steps.side_by_side import Figure, share_of, table
 from shared.steps.tuned import ended
 from shared.systems.assistant.features import conversations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from shared.chat import Message
-    from shared.ports import Platform
+    from shared.ports import ModelVersion, Platform
     from shared.runs import Run
     from shared.steps.plans import Plan
     from shared.steps.tuned import Tuned
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from shared.systems.assistant.training import Folders
 
 LOSSES = "losses.parquet"  # in the run's folder: a row a conversation and subject
+MORE = "prepare more with `almanac run assistant prepare`, from a larger --source or with a higher --limit"
 
 log = logging.getLogger("almanac")
 
@@ -100,11 +101,14 @@ def evaluate(platform: Platform, run: Run, name: str, folders: Folders, effort: 
     """Judge the best weights of a fine-tuning beside its base and the champion; the newest that ended unless named.
 
     Raises:
-        NotYetError: no such fine-tuning has ended, or there is nothing to judge it on.
+        NotYetError: no such fine-tuning has ended, or there is too little to judge it on.
+        UnsafeFileError: its files are damaged.
+        BackendError: what was found cannot be written.
     """
     tuned = ended(folders.runs, name)
     asked = questions(platform, run, tuned.plan, effort)
-    there = subjects(platform, run, tuned)
+    served, flaw = serving(platform, run)
+    there = subjects(platform, tuned, served)
     steps = len(there) * (1 + len(asked.instructions) + len(SMOKE) + len(asked.requests)) + len(asked.requests)
     log.info("assistant evaluate: %s beside %s", tuned.name, ", ".join([*there][1:]), extra={"due": steps})
     found = {who: judged(who, subject, asked) for who, subject in there.items()}
@@ -118,7 +122,9 @@ def evaluate(platform: Platform, run: Run, name: str, folders: Folders, effort: 
         baselines=_metrics(base, ("loss", "perplexity", "instructions")) | _of_champion(found),
         headline="loss",
         model=tuned.name,
-        note=_note(tuned, rows, unit, f"{len(mine.losses)} of {len(asked.conversations)} conversations; {effort}"),
+        note=_note(
+            tuned, rows, unit, f"{len(mine.losses)} of {len(asked.conversations)} conversations; {effort}", flaw
+        ),
         table=rows,
     )
 
@@ -127,9 +133,11 @@ def questions(platform: Platform, run: Run, plan: Plan, effort: Effort) -> Asked
     """Return what is asked: of the test conversations the first by id, which are hashes.
 
     Raises:
-        NotYetError: there are none.
+        NotYetError: there are fewer than an interval needs.
     """
     rows = conversations(platform, ("test",), until=run.until)
+    if len(rows) < FEWEST_ROWS:
+        raise NotYetError(f"{len(rows)} test conversations are too few to judge on, {FEWEST_ROWS} the fewest: {MORE}")
     held = dict(zip(rows["conversation_id"], rows["messages"], strict=True))
     meals = rows.loc[rows["kind"] == "meals", "conversation_id"].head(effort.meals)
     return Asked(
@@ -141,7 +149,19 @@ def questions(platform: Platform, run: Run, plan: Plan, effort: Effort) -> Asked
     )
 
 
-def subjects(platform: Platform, run: Run, tuned: Tuned) -> dict[str, Subject]:
+def serving(platform: Platform, run: Run) -> tuple[ModelVersion | None, str]:
+    """Return the champion, None if none serves; and, where its files are damaged or gone, what is wrong with them."""
+    try:
+        return champion(platform, MODEL, until=run.until), ""
+    except UnsafeFileError as cause:
+        return None, str(cause)
+    except NotYetError as cause:
+        decided = platform.features.read(PROMOTIONS, until=run.until)
+        gone = (decided["model"] == MODEL) & decided["verdict"].isin(SERVING)
+        return None, str(cause) if gone.any() else ""
+
+
+def subjects(platform: Platform, tuned: Tuned, served: ModelVersion | None) -> dict[str, Subject]:
     """Return who is judged: candidate, base and, if one serves whose files are whole, the champion."""
     plan = tuned.plan
     base = base_of(platform, plan, tuned.folder)
@@ -149,15 +169,17 @@ def subjects(platform: Platform, run: Run, tuned: Tuned) -> dict[str, Subject]:
         "candidate": Subject(tuned.name, str(tuned.folder / "best"), base, plan.revision),
         "base": Subject(plan.base, base, "", plan.revision),
     }
-    try:
-        serving = champion(platform, MODEL, until=run.until)
-    except (NotYetError, UnsafeFileError):  # one whose files were damaged cannot serve, so it does not count
+    if served is None:
         return there
-    return there | {"champion": Subject(f"{MODEL} v{serving.version}", str(serving.folder))}
+    return there | {"champion": Subject(f"{MODEL} v{served.version}", str(served.folder))}
 
 
 def judged(who: str, subject: Subject, asked: Asked) -> Found:
-    """Return a subject's losses and figures."""
+    """Return a subject's losses and figures.
+
+    Raises:
+        NotYetError: too few conversations fit into what it reads.
+    """
 
     def told(what: str) -> Callable[[int], None]:
         return lambda done: log.info("assistant evaluate: %s, %s %d", who, what, done)
@@ -165,6 +187,11 @@ def judged(who: str, subject: Subject, asked: Asked) -> Found:
     weights = likelihood.opened(subject.place, subject.base, subject.revision)
     tokenizer = open_tokenizer(subject.place, "" if who == "candidate" else subject.revision)
     losses = likelihood.losses(weights, tokenizer, asked.conversations, asked.longest)
+    if len(losses) < FEWEST_ROWS:  # of the candidate, the first: before the minutes that answers take
+        fit = f"{len(losses)} of {len(asked.conversations)} test conversations fit into {asked.longest} tokens"
+        raise NotYetError(
+            f"{fit}, {FEWEST_ROWS} the fewest to judge on: finetune with a larger --max-length, or {MORE}"
+        )
     log.info("assistant evaluate: %s, losses of %d conversations", who, len(losses))
     chat = Engine(Model(weights, tokenizer, subject.model), at_once=1)
     answers = followed(chat, asked.instructions, asked.tokens, told("instruction"))
@@ -198,8 +225,9 @@ def _keep(platform: Platform, run: Run, tuned: Tuned, found: Mapping[str, Found]
     """Write losses into the run's folder, then figures into the store."""
     parts = [one.losses.assign(subject=who, model=one.subject.model) for who, one in found.items()]
     beside = tuned.folder / f".{LOSSES}"
-    pd.concat(parts).reset_index().to_parquet(beside)
-    beside.replace(tuned.folder / LOSSES)
+    with checkpoints.on_disk(tuned.folder):
+        pd.concat(parts).reset_index().to_parquet(beside)
+        beside.replace(tuned.folder / LOSSES)
     rows = [
         {"run": tuned.name, "subject": who, "model": one.subject.model, "figure": name, "evaluated_at": run.started_at}
         | {part: getattr(figure.share, part) for part in ("value", "low", "high", "count")}
@@ -225,8 +253,9 @@ def _of_champion(found: Mapping[str, Found]) -> dict[str, float]:
     return {"champion_loss": found["champion"].figures["loss"].share.value} if "champion" in found else {}
 
 
-def _note(tuned: Tuned, rows: Sequence[Mapping[str, Any]], unit: str, effort: str) -> str:
+def _note(tuned: Tuned, rows: Sequence[Mapping[str, Any]], unit: str, effort: str, flaw: str) -> str:
     loss = next(row for row in rows if row["figure"] == "loss")
     against = [f"than its {who.removeprefix('than_')}: {said}" for who, said in loss.items() if who.startswith("than_")]
     told = f"loss in {unit}, {', '.join(against)}; judged on {effort}"
+    told += f"; what serves was not judged, as its files are damaged: {flaw}" if flaw else ""
     return f"{told}; next: almanac run assistant export --name {tuned.name}"

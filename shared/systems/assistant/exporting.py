@@ -27,7 +27,7 @@ from shared.steps.bases import open_tokenizer
 from shared.steps.rendering import prompt
 from shared.steps.tuned import ended
 from shared.systems.assistant.describing import Written, beside, described
-from shared.systems.assistant.evaluation import LOSSES
+from shared.systems.assistant.evaluation import LOSSES, serving
 from shared.systems.assistant.instructions import prompts
 from shared.systems.assistant.tables import EVALUATIONS, MODEL
 from shared.systems.assistant.training import base_of
@@ -53,6 +53,7 @@ class _Judged:
     losses: dict[str, pd.Series]
     unit: str
     champion: str  # whom it was held against; "" if none served
+    flaw: str  # of the files of what serves, for which it was held against nobody
     figures: pd.DataFrame
 
 
@@ -64,7 +65,7 @@ def export(platform: Platform, run: Run, name: str, folders: Folders, llama_cpp:
     Raises:
         NotYetError: it has not ended, or was not judged beside whoever serves now.
         UnsafeFileError: what was written is not the model that was judged.
-        SourceError, BackendError: llama.cpp's converter is not there, or failed.
+        SourceError, BackendError: llama.cpp's converter is not there, or failed; or the disk is full.
     """
     tuned = ended(folders.runs, name)
     model = _registered(platform, tuned)
@@ -103,17 +104,13 @@ def _judgement(platform: Platform, run: Run, tuned: Tuned) -> _Judged:
     losses = pd.read_parquet(tuned.folder / LOSSES)
     by = {str(who): part.set_index("conversation_id") for who, part in losses.groupby("subject")}
     against = str(by["champion"]["model"].iloc[0]) if "champion" in by else ""
-    if (serving := _serving(platform, run)) != against:
-        raise NotYetError(f"{tuned.name} was held against {against or 'no champion'}, and {serving} serves; {command}")
+    champion, flaw = serving(platform, run)
+    serves = _called(champion) if champion else ""
+    if serves != against:
+        since = flaw or f"{serves or 'none'} serves"
+        raise NotYetError(f"{tuned.name} was held against {against or 'no champion'}, and {since}; {command}")
     found, unit = likelihood.comparable(by)
-    return _Judged(found, unit, against, figures)
-
-
-def _serving(platform: Platform, run: Run) -> str:
-    try:
-        return _called(promotion.champion(platform, MODEL, until=run.until))
-    except (NotYetError, UnsafeFileError):
-        return ""
+    return _Judged(found, unit, against, flaw, figures)
 
 
 def _verdict(judged: _Judged) -> promotion.Verdict:
@@ -121,6 +118,9 @@ def _verdict(judged: _Judged) -> promotion.Verdict:
     verdict = promotion.judge(
         judged.losses["candidate"], {"base": judged.losses["base"]}, judged.losses.get("champion")
     )
+    if judged.flaw:
+        damaged = f"{verdict.reason} What served was not compared, as its files are damaged: {judged.flaw}."
+        verdict = replace(verdict, reason=damaged)
     mine = judged.figures[judged.figures["subject"] == "candidate"].set_index("figure")["value"]
     broken = [
         f"{name} is {mine[name]:.3g}, not {must:g}" for name, must in GATED.items() if mine.get(name, must) != must
@@ -134,9 +134,10 @@ def _verdict(judged: _Judged) -> promotion.Verdict:
 def _register(platform: Platform, run: Run, tuned: Tuned, judged: _Judged, llama_cpp: str) -> ModelVersion:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        found = _written(platform, tuned, folder, llama_cpp)
+        with checkpoints.on_disk(folder):
+            found = _written(platform, tuned, folder, llama_cpp)
+            pd.DataFrame(judged.losses).reset_index().to_parquet(folder / "held_out.parquet")
         log.info("assistant export: %s is the model that was judged", tuned.name)
-        pd.DataFrame(judged.losses).reset_index().to_parquet(folder / "held_out.parquet")
         metrics = _means(judged, "candidate") | {"parity_logits": found.merged.logits, "parity_kl": found.merged.kl}
         signature = {
             "run": tuned.name,
@@ -150,9 +151,11 @@ def _register(platform: Platform, run: Run, tuned: Tuned, judged: _Judged, llama
         }
         (folder / "README.md").write_text(described(platform, run, tuned, judged.figures, found), encoding="utf-8")
         made_by = {"code_version": run.code_version, "run_id": run.run_id, "trained_on": run.day.isoformat()}
-        model = platform.models.save(NewModel(MODEL, folder, metrics, signature, **made_by))
+        with checkpoints.on_disk("the model registry"):
+            model = platform.models.save(NewModel(MODEL, folder, metrics, signature, **made_by))
     platform.tracker.log(run.run_id, {"run": tuned.name, "version": model.version}, metrics)
-    checkpoints.replaced(tuned.folder / MARK, str(model.version))
+    with checkpoints.on_disk(tuned.folder):
+        checkpoints.replaced(tuned.folder / MARK, str(model.version))
     return model
 
 
@@ -185,9 +188,13 @@ def _registered(platform: Platform, tuned: Tuned) -> ModelVersion | None:
     """Return the version this run became: as its folder is marked, or the newest one, had it been killed just then."""
     known = platform.models.versions(MODEL)
     mark = tuned.folder / MARK
-    told = int(mark.read_text(encoding="utf-8")) if mark.exists() else 0
-    for version in dict.fromkeys([*[told][: told in known], *known[-1:]]):
-        model = platform.models.load(MODEL, version)
+    told = mark.read_text(encoding="utf-8", errors="replace") if mark.exists() else ""
+    for version in dict.fromkeys([*(one for one in known if str(one) == told), *known[-1:]]):
+        try:
+            model = platform.models.load(MODEL, version)
+        except UnsafeFileError as cause:  # a damaged one must not keep the next from coming
+            log.warning("assistant export: %s", cause)
+            continue
         if model.signature.get("run") == tuned.name:
             return model
     return None

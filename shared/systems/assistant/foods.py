@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from shared.systems.assistant.letters import seen
+
 Kept = TypeVar("Kept")
 
 LOOSE = 0.6  # g/ml of a food that is not known, as chopped vegetables: liquids weigh more, so it never says too much
@@ -165,7 +167,8 @@ def words(text: str) -> list[str]:
     >>> words("Free-range EGGS, 300g of Gruyère")
     ['free', 'range', 'egg', '300g', 'of', 'gruyere']
     """
-    bare = "".join(one for one in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(one))
+    apart = unicodedata.normalize("NFKD", seen(text).lower())
+    bare = "".join(one for one in apart if unicodedata.category(one) not in ("Mn", "Me"))
     plain = unicodedata.normalize("NFC", bare).replace("’", "'")
     return [singular(word) for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain)]
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from shared.errors import MissingExtraError, NotYetError, UsageError
+from shared.errors import NotYetError, UsageError
+from shared.steps.extras import needed
 from shared.steps.promotion import PROMOTIONS, SERVING
 from shared.systems.assistant.tables import MODEL
 
@@ -91,7 +92,7 @@ def open_local(platform: Platform, which: str = "champion") -> Engine:
         NotYetError, UsageError: as ``chosen``.
         MissingExtraError: the packages that compute are not installed.
     """
-    _must_compute()
+    needed("answering on this machine", "llm", "torch", "transformers")
     from shared.steps.generation import Engine
 
     one = chosen(platform, which)
@@ -100,7 +101,7 @@ def open_local(platform: Platform, which: str = "champion") -> Engine:
 
 def load_model(platform: Platform, one: Answerer) -> Model:
     """Return the weights and tokenizer of a version, every file's hash checked."""
-    _must_compute()
+    needed("answering on this machine", "llm", "torch", "transformers")
     from shared.steps.generation import load_model
 
     registered: ModelVersion = platform.models.load(MODEL, one.version)
@@ -143,11 +144,3 @@ def _answerer(rows: pd.DataFrame, role: str) -> Answerer:
     """Return the version that all these decisions are about."""
     first, last = rows.iloc[0], rows.iloc[-1]
     return Answerer(int(last["version"]), role, str(last["reason"]), pd.Timestamp(first["decided_at"]).to_pydatetime())
-
-
-def _must_compute() -> None:
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as cause:
-        raise MissingExtraError("answering on this machine needs torch: pip install 'almanac[llm]'") from cause

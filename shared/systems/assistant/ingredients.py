@@ -5,7 +5,8 @@
 
 Of a range the lower end is taken, and what is estimated from a volume or a count is as ``foods`` says, so what comes
 back is what there surely is. A name keeps letters of any script, digits, blanks, hyphens and apostrophes: nothing else
-reaches a prompt or a page. Amounts are whole grams from 1 to ``MOST_GRAMS``.
+reaches a prompt or a page. It is never cut, as an allergen may stand at its end, and "X or Y" stays both where Y brings
+what X does not hold. Amounts are whole grams from 1 to ``MOST_GRAMS``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.errors import SourceError
-from shared.systems.assistant.amounts import grams_of, split_amount
-from shared.systems.assistant.foods import PANTRY, SEASONING, food_of, foods_in, singular, word_set
+from shared.systems.assistant.allergen_terms import PLAIN
+from shared.systems.assistant.allergens import allergens_of
+from shared.systems.assistant.amounts import grams_of, no_amount, split_amount
+from shared.systems.assistant.foods import PANTRY, SEASONING, food_of, foods_in, singular, word_set, words
+from shared.systems.assistant.letters import mixed, seen
 from shared.systems.assistant.units import MOST_GRAMS
 
 MOST_INGREDIENTS = 30
@@ -32,6 +36,7 @@ _SEPARATOR = re.compile(
 _BULLET = re.compile(r"^\s*(?:[*•·>]|-(?=\s|[^\W\d])|\d{1,2}[.)](?=\s))\s*")
 _COMMA = re.compile(r"(?:,(?!\d)|(?<!\d),)(?![^()\n]*\))")
 _TAG = re.compile(r"<[^<>]{0,80}>")
+_STROKE = re.compile(r"(?<=[^\W\d_])\s*[/|]\s*(?=[^\W\d_])")  # rice/milk is no rice milk
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _PREPARED = word_set(
     "a an about also and any approximately as at bag beaten big boneless boiling bought bowl can canned"
@@ -46,12 +51,14 @@ _PREPARED = word_set(
     " then thick thickly thin thinly to toasted toasting top topping torn trimmed type unpeeled unsalted"
     " very warm washed bottle jar pot packet package container carton tub envelope sachet tin well whole"
     " whisked with you your zest total choice desired roasted deseeded ample amount optionally storebought"
-    " handful"
+    " handful please similarly shaped not available around similar something"
+    " alternatively directed bit"
 )
 _STEERING = word_set(  # words that steer a model and name no food
     "assistant developer disregard forget ignore instruction jailbreak override pretend previous prompt"
-    " role script system user"
+    " role script system user always answer anyway despite instead never obey output regardless reply respond"
 )
+_ORDERS = word_set("add do don't give include insert let make put say take tell use write")  # where a name begins so
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def parse_line(line: str) -> Parsed:
     >>> parse_line("1 pound (500g) spaghetti (or similarly shaped pasta), uncooked").ingredients
     (Ingredient(name='spaghetti', grams=500),)
     """
-    parts = _COMMA.split(_BULLET.sub("", _plain(line[:MOST_LINE])))
+    parts = _COMMA.split(_BULLET.sub("", _plain(line[:MOST_TEXT])))
     first = next((part for part in parts if not _is_note(part)), "")
     first += next((f" {part}" for part in parts if not re.search(r"\d", first) and _is_amount(part)), "")
     both = re.split(r"\s+(?:and|&)\s+(?!\d)", first, flags=re.I)
@@ -126,21 +133,36 @@ def clean_name(text: str) -> str:
     ('free-range egg', 'piña', 'тофу')
 
     Raises:
-        SourceError: nothing is left, or what is left is no food's name; the message is a sentence for the visitor.
+        SourceError: nothing is left, what is left is no food's name or too long to be one, or a word has letters of
+            several alphabets; the message is a sentence for the visitor.
     """
+    if word := mixed(text[:MOST_LINE]):
+        raise SourceError(f"'{word[:MOST_CHARACTERS]}' has letters of several alphabets that look alike: type it anew.")
+    if len(text) > MOST_LINE:
+        raise SourceError(
+            f"'{_shown(text[:MOST_CHARACTERS])}…' is too long for one ingredient: give them line by line."
+        )
     name, again = "", text
     while again != name:  # a second pass changes what the first one laid bare, such as a plural's plural
         name, again = again, _pass(again)
     if not name or _hostile(name):
         read = _shown(text)[:MOST_CHARACTERS] or "..."
         raise SourceError(f"No food's name was found in '{read}'.")
+    if len(name) > MOST_CHARACTERS:
+        short = f"shorten it to {MOST_CHARACTERS}, and keep what may be an allergen"
+        raise SourceError(f"'{name[:MOST_CHARACTERS]}…' is a name of {len(name)} characters: {short}.")
     return name
 
 
 def _item(text: str) -> Parsed:
     """Return what one item says."""
+    if measure := no_amount(text[:MOST_LINE]):
+        return Parsed(
+            problems=(f"'{measure}' is no amount of food in '{_shown(text[:MOST_CHARACTERS])}': give grams.",)
+        )
     amount, rest = split_amount(text[:MOST_LINE])
     try:
+        rest = rest if len(text) <= MOST_LINE else text  # which is refused
         name = clean_name(rest)
         grams = grams_of(amount, name) if amount else None
     except SourceError as refused:
@@ -157,7 +179,7 @@ def _row(name: object, grams: object) -> Parsed:
     if grams is None or grams == "" or grams != grams:  # a blank cell is a NaN
         return parse(str(name))
     try:
-        return _item(f"{float(str(grams))!r} g {clean_name(str(name)[:MOST_TEXT])}")
+        return _item(f"{float(str(grams))!r} g {clean_name(str(name))}")
     except SourceError as refused:
         return Parsed(problems=(str(refused),))
     except ValueError:
@@ -174,7 +196,7 @@ def _doubts(name: str, grams: int) -> tuple[str, ...]:
 def _plain(text: str) -> str:
     """Return text in the characters that amounts are read from: fractions as 1/2, dashes as -, links as their words."""
     spelled = "".join(f" {unicodedata.normalize('NFKC', one)}" if _is_fraction(one) else one for one in text)
-    spelled = unicodedata.normalize("NFKC", spelled).replace("\u2044", "/")  # of fractions
+    spelled = seen(spelled).replace("\u2044", "/")  # of fractions
     spelled = re.sub(r"[^\S\n]+", " ", re.sub(r"\d{10,}", "9" * 10, spelled))  # patterns stay quick on what is hostile
     return _LINK.sub(r"\1", re.sub("[‐-―−]", "-", spelled))  # noqa: RUF001 - every dash there is
 
@@ -197,18 +219,35 @@ def _is_amount(part: str) -> bool:
 
 
 def _pass(text: str) -> str:
-    """Return a name without signs and words of preparation, singular, and not too long; it never gets longer."""
-    either = re.split(r"\sor\s", _shown(text))
-    kept = [word.strip("-'") for word in next(filter(foods_in, either), either[0]).split()]
-    kept = [word for word in kept if word and singular(word) not in _PREPARED and not word.isdecimal()]
-    name = " ".join(map(singular, kept))
-    short = name[: MOST_CHARACTERS + 1].rpartition(" ")[0] or name[:MOST_CHARACTERS]
-    return name if len(name) <= MOST_CHARACTERS else short
+    """Return a name without signs and words of preparation, singular; it never gets longer."""
+    either = [
+        name for part in re.split(r"\sor(?=\s)", f" {_shown(_STROKE.sub(' or ', text))} ") if (name := _bare(part))
+    ]
+    first = next(filter(foods_in, either), next(iter(either), ""))
+    both = [name for name in dict.fromkeys(either) if name == first or not {*words(name)} <= PLAIN]
+    return " or ".join(both) if len(both) > 1 and _brings_more(first, both) else first
+
+
+def _bare(part: str) -> str:
+    """Return one name without words of preparation, singular."""
+    kept = [word.strip("-'") for word in part.split()]
+    return " ".join(
+        singular(word) for word in kept if word and singular(word) not in _PREPARED and not word.isdecimal()
+    )
+
+
+def _brings_more(first: str, both: Sequence[str]) -> bool:
+    """Return whether another of several foods may hold what the first does not."""
+    one, all_ = allergens_of(first), allergens_of(" or ".join(both))
+    same = {food.kind for food in foods_in(first)}
+    kinds = {name: {food.kind for food in foods_in(name)} for name in both}
+    told = all(allergens_of(name).known or (kinds[name] and kinds[name] <= same) for name in both if name != first)
+    return not (told and {*all_.allergens} <= {*one.allergens} and {*all_.kinds} <= {*one.kinds})
 
 
 def _shown(text: str) -> str:
     """Return text in lower case with a blank for each character that may not stand in a name."""
-    plain = _TAG.sub(" ", unicodedata.normalize("NFKC", text[:MOST_TEXT]).lower().replace("’", "'"))
+    plain = _TAG.sub(" ", seen(text[:MOST_TEXT]).lower().replace("’", "'"))
     return " ".join("".join(one if _stays(one) else " " for one in plain).split())
 
 
@@ -219,6 +258,8 @@ def _stays(one: str) -> bool:
 
 def _hostile(name: str) -> bool:
     """Return whether a name reads like an order to a model, or is too long to be that of a food nobody knows."""
-    said = name.replace("-", " ").split()
-    steers = any(singular(word) in _STEERING for word in said)
+    said = words(name)
+    steers = not _STEERING.isdisjoint(said) or any(
+        words(one)[:1] and words(one)[0] in _ORDERS for one in name.split(" or ")
+    )
     return steers or not any(map(str.isalpha, name)) or (len(said) > 4 and not foods_in(name))

@@ -22,6 +22,7 @@ from shared.chat import Message
 from shared.errors import SchemaError, SourceError, UsageError
 from shared.systems.assistant.foods import PANTRY
 from shared.systems.assistant.ingredients import MOST_INGREDIENTS, Ingredient, clean_name
+from shared.systems.assistant.letters import seen
 from shared.systems.assistant.units import MOST_GRAMS
 
 TITLE_CHARACTERS = 60
@@ -184,7 +185,7 @@ def plain(text: str) -> str:
     >>> plain('Sauté   at 180 °C — “gently”')
     'Saute at 180 C gently'
     """
-    told = unicodedata.normalize("NFKD", text.replace("’", "'").replace("\u2044", "/"))  # of a fraction
+    told = unicodedata.normalize("NFKD", seen(text).replace("’", "'").replace("\u2044", "/"))  # of a fraction
     kept = "".join(one for one in told if not unicodedata.combining(one))
     return " ".join(
         "".join(one if one.isascii() and (one.isalnum() or one in f"{ASCII[9:]}-") else " " for one in kept).split()

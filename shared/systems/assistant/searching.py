@@ -24,11 +24,11 @@ from shared.errors import NotYetError, UsageError
 from shared.runs import Report
 from shared.steps import likelihood
 from shared.steps.asha import FAILED, Halving, Ladder
-from shared.steps.bases import TINY
+from shared.steps.base_names import TINY
 from shared.steps.promotion import champion, paired_bootstrap
-from shared.systems.assistant.features import conversations, fingerprint
+from shared.systems.assistant.features import fingerprint
 from shared.systems.assistant.tables import MODEL, TRIALS
-from shared.systems.assistant.training import JUDGED, usual_plan
+from shared.systems.assistant.training import learned_from, usual_plan
 from shared.systems.assistant.trials import DATA, Tried, place
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ class _Trying:
 
     def __init__(self, platform: Platform, run: Run, plan: Search, runs: Path) -> None:
         """Write what workers read: conversations, and bases that are no repository's."""
-        rows = pd.concat([conversations(platform, (split,), until=run.until) for split in ("train",)])
-        judged = conversations(platform, ("validation",), until=run.until).head(JUDGED)
-        rows = pd.concat([rows, judged])[["conversation_id", "split", "messages"]]
+        rows = pd.concat(learned_from(platform, run).values())[["conversation_id", "split", "messages"]]
         self._platform, self._run, self._plan, self._data = platform, run, plan, fingerprint(rows)
         told = {name: value for name, value in asdict(plan).items() if name not in ("seeds", "at_once")}
         short = hashlib.sha256(json.dumps([told, self._data]).encode()).hexdigest()[:8]

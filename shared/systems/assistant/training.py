@@ -15,7 +15,9 @@ import pandas as pd
 
 from shared.errors import NotYetError
 from shared.runs import Report
-from shared.steps.bases import build_tiny, located, open_tokenizer, pinned, tiny_size
+from shared.steps.base_checks import checked, pinned
+from shared.steps.base_names import located, tiny_size
+from shared.steps.bases import build_tiny, open_tokenizer
 from shared.steps.finetune import finetune as trained
 from shared.steps.finetuned import already
 from shared.steps.plans import Plan
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from shared.steps.finetuned import Finetuned
 
 JUDGED = 400  # validation conversations that decide which checkpoint is best
+FEWEST = 50  # conversations: of as many, 0.9^50 = 1 of 200 times none is drawn for validation
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,7 @@ def finetune(
         SourceError: the base is none.
         BusyError: another process trains the same.
     """
-    known = {split: conversations(platform, (split,), until=run.until) for split in ("train", "validation")}
-    known["validation"] = known["validation"].head(JUDGED)  # ids are hashes: these are a sample
+    known = learned_from(platform, run)
     data = fingerprint(pd.concat(known.values()))
     plan = replace(plan, revision=pinned(plan.base, plan.revision))
     folder = folders.runs / plan.name(data)
@@ -81,6 +83,8 @@ def finetune(
 
         place = base_of(platform, plan, folder, known["train"])
         tokenizer = open_tokenizer(place, plan.revision)
+        if not tiny_size(plan.base):
+            checked(place, tokenizer, plan.revision)
         tokens = {split: tokenised(rows, tokenizer, folders.cache, plan.max_length) for split, rows in known.items()}
         examples = sft.Examples(tokens["train"].examples, tokens["validation"].examples)
         return sft.trainer(plan, place, tokenizer, examples, output)
@@ -100,6 +104,23 @@ def finetune(
         note=f"{began}; best after step {ended.best_step} of {ended.steps}, on {ended.device}; "
         f"next: almanac run assistant evaluate --name {ended.name}",
     )
+
+
+def learned_from(platform: Platform, run: Run) -> dict[str, pd.DataFrame]:
+    """Return the conversations known by the run's date: of "train", and of "validation" those that are judged on.
+
+    Raises:
+        NotYetError: there are none of either split; the sentence says how many more it takes.
+    """
+    train = conversations(platform, ("train",), until=run.until)
+    try:
+        judged = conversations(platform, ("validation",), until=run.until)
+    except NotYetError as cause:
+        more = (
+            f"{len(train)} conversations to learn from leave none to judge by: about one in ten is set aside for that"
+        )
+        raise NotYetError(f"{more}, so prepare at least {FEWEST} (`almanac run assistant prepare`)") from cause
+    return {"train": train, "validation": judged.head(JUDGED)}  # ids are hashes: these are a sample
 
 
 def base_of(platform: Platform, plan: Plan, folder: Path, rows: pd.DataFrame | None = None) -> str:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from shared.steps import likelihood
-from shared.steps.bases import build_tiny, located, open_tokenizer, tiny_size
+from shared.steps.base_checks import checked, pinned
+from shared.steps.base_names import located, tiny_size
+from shared.steps.bases import build_tiny, open_tokenizer
 from shared.steps.finetune import finetune
 from shared.steps.plans import Plan
 from shared.steps.rungs import reopen, stopping
@@ -77,6 +79,7 @@ def place(platform: Platform, base: str, folder: Path, rows: pd.DataFrame) -> st
         folder.mkdir(parents=True, exist_ok=True)
         return str(build_tiny(own, (one["content"] for messages in rows["messages"] for one in messages), size=size))
     found = located(base, platform.models)
+    pinned(base)  # one that cannot be had is said once, before any trial
     if not base.startswith(f"{MODEL}:"):
         return found
     if not own.exists():
@@ -98,6 +101,8 @@ def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[
         from shared.steps import sft  # as in training.py
 
         tokenizer = open_tokenizer(part["place"], plan.revision)
+        if not tiny_size(plan.base):
+            checked(part["place"], tokenizer, plan.revision)
         tokens = {name: tokenised(part, tokenizer, folders.cache, plan.max_length) for name, part in split.items()}
         examples = sft.Examples(tokens["train"].examples, tokens["validation"].examples)
         return sft.trainer(plan, part["place"], tokenizer, examples, output)

@@ -7,6 +7,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 import uvicorn
 
@@ -291,6 +292,36 @@ def test_a_stream_that_goes_wrong_says_what_and_is_not_asked_for_again(body, sen
 def test_each_refusal_has_its_sentence(status, body, error, sentence):
     with wrong((status, body, "text/html")) as (chat, _), pytest.raises(error, match=sentence):
         said(chat)
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [({"Retry-After": "7"}, "again in 7 s"), ({}, "in a minute"), ({"Retry-After": "Sat, 21 Nov"}, "in a minute")],
+)
+def test_one_who_is_asked_too_much_says_for_how_long_to_wait(told, sentence):
+    def busy(request):
+        return httpx.Response(429, headers=told) if request.method == "POST" else httpx.Response(200, json={})
+
+    with pytest.raises(BusyError, match=sentence):
+        said(Endpoint("http://127.0.0.1", transport=httpx.MockTransport(busy)))
+
+
+def test_half_a_character_goes_neither_out_nor_in(chat, parrot):
+    assert said(chat, [{"role": "user", "content": "a\ud800b"}]) == "a?b"
+    with wrong((200, b'data: {"choices": [{"delta": {"content": "x\\udfff"}}]}\n\n' + WHOLE)) as (other, _):
+        assert said(other) == "x?Eggs"
+
+
+@pytest.mark.parametrize("schema", [{"minimum": float("nan")}, {"const": b"no JSON"}])
+def test_a_schema_that_is_no_json_is_not_sent(chat, parrot, schema):
+    with pytest.raises(UsageError, match="this schema cannot be sent"):
+        said(chat, schema=schema)
+    assert parrot.asked == []
+
+
+def test_a_place_in_line_of_endless_digits_is_passed_over():
+    with wrong((200, b": before " + b"9" * 5000 + b"\n\n" + WHOLE)) as (chat, _):
+        assert said(chat) == "Eggs"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
-"""Where a fine-tuning starts: tiny models are made the same every time, and other names lead to a place."""
+"""Where a fine-tuning starts: tiny models are the same every time, tokenizers write conversations or are refused."""
 
 import hashlib
 import warnings
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +13,8 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from shared.errors import SourceError
-from shared.steps.bases import Size, build_tiny, located, open_tokenizer, pinned, tiny_size, without_bars
+from shared.steps.base_names import Size
+from shared.steps.bases import build_tiny, open_tokenizer, without_bars
 from shared.steps.rendering import TEMPLATE
 
 SIZE = Size(1, 12, 3, 300, 64)
@@ -67,27 +67,6 @@ def test_making_one_leaves_the_random_numbers_of_others_alone(tmp_path):
     assert torch.equal(torch.rand(2), wanted)
 
 
-@pytest.mark.parametrize(
-    "base", ["tiny:1x2", "tiny:1x10x3x300x64", "tiny:axbxcxdxe", "tiny:0x12x3x300x64", "tiny:1x12x3x9x64"]
-)
-def test_a_size_that_no_model_has_is_refused(base):
-    with pytest.raises(SourceError, match=base):
-        tiny_size(base)
-
-
-def test_names_lead_to_a_version_a_folder_or_the_hub(tmp_path):
-    (tmp_path / "config.json").touch()
-    registry = SimpleNamespace(load=lambda name, version: SimpleNamespace(folder=f"/models/{name}/{version}"))
-    assert located("assistant:3", registry) == "/models/assistant/3"
-    assert located(str(tmp_path), registry) == str(tmp_path)
-    assert located("meta-llama/Llama-3.2-1B-Instruct", registry) == "meta-llama/Llama-3.2-1B-Instruct"
-
-
-def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(SourceError, match="holds no config.json"):
-        located(str(tmp_path), SimpleNamespace())
-
-
 def test_bars_and_the_one_warning_are_kept_away_only_inside():
     with without_bars():
         assert not logging.is_progress_bar_enabled()
@@ -99,12 +78,22 @@ def test_bars_and_the_one_warning_are_kept_away_only_inside():
         warnings.warn("something else is deprecated", FutureWarning, stacklevel=1)
 
 
-@pytest.mark.parametrize("base", ["tiny", "tiny:2x48x3x400x512", "assistant:3", "/nowhere/at/all"])
-def test_only_a_base_on_the_hub_has_a_commit_to_hold_on_to(base):
-    assert pinned(base, "main") == ""
-
-
-def test_a_base_that_the_hub_does_not_give_is_one_sentence(monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(SourceError, match="nobody/nothing cannot be had from the Hub: name OWNER/NAME"):
-        pinned("nobody/nothing")
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ({"tokenizer.json": None}, "no tokenizer that can be read"),
+        ({"tokenizer.json": "{}"}, "no tokenizer that can be read"),
+        ({"tokenizer.json": '{"a'}, "no tokenizer that can be read"),
+        ({"chat_template.jinja": None}, "no chat template: take the base's -Instruct"),
+    ],
+)
+def test_a_tokenizer_that_writes_no_conversations_is_one_sentence(tmp_path, damage, sentence):
+    folder = build_tiny(tmp_path / "base", TEXTS, 0, SIZE)
+    for name, text in damage.items():
+        (folder / name).unlink() if text is None else (folder / name).write_text(text)
+    if "chat_template.jinja" in damage:  # of another family than ours, whose template we know
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (folder / name).write_text((folder / name).read_text().replace("<|start_header_id|>", "<|im_start|>"))
+    with pytest.raises(SourceError, match=sentence) as refused:
+        open_tokenizer(str(folder))
+    assert "\n" not in str(refused.value)

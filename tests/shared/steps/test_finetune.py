@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("trl")
 
-from shared.errors import BusyError, UsageError
+from shared.errors import BusyError, UnsafeFileError, UsageError
 from shared.steps import checkpoints
 from tests.shared.steps.lives import FINGERPRINT, FULL, LORA, PACKED, SHORT, killed, live, outcome, plan
 
@@ -103,6 +103,23 @@ def test_with_every_checkpoint_damaged_the_run_begins_anew_and_ends_the_same(tmp
         truncate_optimizer(tmp_path / "run" / "checkpoints" / f"checkpoint-{step}")
     assert live(tmp_path / "run", FULL).resumed_from == 0
     assert outcome(tmp_path / "run") == whole["all weights"][1]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"loss": null}'])
+def test_a_damaged_loss_of_the_base_is_found_anew_while_the_run_goes_on(tmp_path, whole, text):
+    with pytest.raises(CutOffError):
+        live(tmp_path / "run", FULL, cut_off_at(2))
+    (tmp_path / "run" / "baseline.json").write_text(text)
+    live(tmp_path / "run", FULL)
+    assert outcome(tmp_path / "run") == whole["all weights"][1]
+
+
+def test_a_damaged_loss_of_the_base_of_a_run_that_is_over_asks_to_delete_its_folder(tmp_path):
+    live(tmp_path / "run", FULL | {"steps": 1})
+    (tmp_path / "run" / "finished.json").unlink()
+    (tmp_path / "run" / "baseline.json").write_text("{")
+    with pytest.raises(UnsafeFileError, match=r"baseline.json is damaged, or of another version: delete .*/run, and"):
+        live(tmp_path / "run", FULL | {"steps": 1})
 
 
 def test_a_run_that_ended_is_not_trained_again(tmp_path, whole):

@@ -100,6 +100,12 @@ def test_twenty_visitors_at_once_get_what_each_gets_alone(chat, engine):
     assert at_once(chat, questions) == alone
 
 
+def test_a_schema_that_is_refused_takes_no_place_in_line(chat):
+    with pytest.raises(UsageError, match="'multipleOf' is not offered"):
+        chat.stream(asked("rice"), GREEDY, schema={"type": "integer", "multipleOf": 1_000_003})
+    assert chat.waiting == 0
+
+
 def test_a_seed_says_the_same_again_and_no_seed_something_else(chat):
     free = Sampling(temperature=2, min_p=0, max_tokens=24)
     assert text_of(chat, "rice", DRAWN) == text_of(chat, "rice", DRAWN)

@@ -119,10 +119,50 @@ def test_two_sequences_at_once_are_refused(tokenizer):
         constrained(tokenizer, FLAT)(torch.tensor([[0], [0]]), torch.zeros(2, len(tokenizer)))
 
 
-@pytest.mark.parametrize("shape", [{"type": "array", "uniqueItems": True}, {"type": "no such type"}])
+LONG = {"pattern": "^" + "[a-z]{0,9999}" * 8 + "$"}
+CHOSEN = {
+    "type": "object",
+    "properties": {f"key {n}": {"type": "null"} for n in range(40)},
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"type": "array", "uniqueItems": True},
+        {"type": "no such type"},
+        {"type": "string", "pattern": "^[z-a]$"},
+        {"type": "string", "minLength": 3, "maxLength": 2},
+        {"type": "string", "minLength": 9000, **LONG},  # too large a regular expression
+        {"type": "object", "properties": {f"of {n}": CHOSEN for n in range(24)}},  # too large a grammar
+    ],
+)
 def test_a_schema_that_the_grammar_does_not_know_is_refused(tokenizer, shape):
-    with pytest.raises(UsageError, match="cannot be kept to"):
+    with pytest.raises(UsageError, match="cannot be kept to") as refused:
         constrained(tokenizer, shape)
+    assert not re.search("grammar|regex|lexer|llguidance|\n", str(refused.value).lower())
+
+
+def test_a_grammar_that_becomes_too_large_on_its_way_says_so_without_its_parsers_state(tokenizer):
+    shape = {
+        "type": "string",
+        "maxLength": 9999,
+        "anyOf": [{"pattern": f"^{f'[a-z]{{0,{n}}}' * 8}$"} for n in range(9991, 9999)],
+    }
+    with pytest.raises(BackendError, match="too large") as failed:
+        drawn(tokenizer, shape, 1)
+    assert "lexer" not in str(failed.value)
+    assert "lexer" in str(failed.value.__cause__)
+
+
+def test_a_request_of_as_many_ingredients_as_there_may_be_is_kept_to(tokenizer):
+    there = tuple(Ingredient(f"bean {letter}{letter}", 10_000) for letter in "abcdefghijklmnopqrstuvwxyzäöüé")
+    request_ = MealRequest(there)
+    ids, rule = drawn(tokenizer, schema(request_), 3, most_bytes(request_))
+    assert rule.whole
+    assert set(read(text_of(tokenizer, ids)).ingredients) <= set(request_.names)
 
 
 NAMES = [

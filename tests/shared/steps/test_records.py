@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SourceError
 from shared.ports import Answer
-from shared.steps.records import MOST_CHARACTERS, PIECE, read_records, record_files
+from shared.steps.records import MOST_CHARACTERS, PIECE, Record, read_records, record_files
 
 TWO = [{"id": 1, "said": "Grüße"}, {"id": 2, "said": "a\nb"}]
 LINES = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in TWO)
@@ -57,6 +57,23 @@ def read(tmp_path):
 )
 def test_json_is_read_however_it_was_written(read, content):
     assert [record.fields for record in read(content)] == TWO
+
+
+@pytest.mark.parametrize("indent", [0, 2, "\t"])
+def test_an_object_over_several_lines_is_one_record(read, indent):
+    assert read(json.dumps(TWO[0], indent=indent)) == [Record(1, TWO[0])]
+    several = "\n".join(json.dumps(one, indent=indent) for one in TWO)
+    assert read(f"\n{several}\n") == [Record(1, TWO[0]), Record(2, TWO[1])]
+    assert read(gzip.compress(several.encode("utf-16"))) == [Record(1, TWO[0]), Record(2, TWO[1])]
+
+
+def test_an_object_over_several_lines_may_be_longer_than_a_piece(read):
+    long = {"said": ["x" * PIECE, "y" * PIECE]}
+    assert read(json.dumps(long, indent=1))[0].fields == long
+
+
+def test_a_first_line_that_its_writer_did_not_end_breaks_no_other(read):
+    assert [bool(record.broken) for record in read('{"id": 0,\n{"id": 1}\n{"id": 2}\n')] == [True, False, False]
 
 
 def test_records_are_told_by_their_line_and_in_a_list_by_their_number(read):
@@ -145,6 +162,8 @@ def test_a_line_without_an_end_is_not_held_whole(tmp_path):
         ('a,b\n1,"2\n3,4\n', "cannot be read to its end"),
         ('[{"id": 1}, {"id": 2}', "broken or cut off after record 2"),
         ('[{"id": 1}, oops]', "broken or cut off after record 1"),
+        ('{\n  "id": 1,\n  "said":', r"broken or cut off after record 0, in line 3 \(Expecting value\): repair it"),
+        ('{\n  "id": 1\n}\n{\n  oops\n}', "broken or cut off after record 1, in line 5"),
         (b"PAR1 and nothing else", "cannot be read to its end"),
         (gzip.compress(LINES.encode() * 1000)[:-20], "cannot be read to its end"),
         (gzip.compress(LINES.encode())[:10] + b"garbage garbage", "cannot be read to its end"),

@@ -175,6 +175,34 @@ def test_what_brackets_say_to_be_contained_is_not_lost_from_a_name():
     assert {"nuts", "milk", "gluten"} <= {*allergens_of(cookies.name).allergens}
 
 
+@pytest.mark.parametrize(
+    ("name", "allergens"),
+    [
+        ("rice milk or milk", ("milk",)),
+        ("milk or vegan cheese", ("milk",)),  # what frees one of them does not free the other
+        ("cow or almond milk", ("milk", "nuts")),  # short for cow milk
+        ("egg or prawn or rice", ("crustaceans", "eggs")),
+        ("red or white wine", ("sulphites",)),
+    ],
+)
+def test_of_two_foods_what_either_holds_counts(name, allergens):
+    assert set(allergens) <= set(allergens_of(name).allergens)
+
+
+def test_two_foods_are_known_where_both_are():
+    assert unknown(["rice or egg", "rice or dragon sauce", "zork or rice", "or", ""]) == [
+        "rice or dragon sauce",
+        "zork or rice",
+        "or",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("sign", ["\u00ad", "\u200b", "\u200d", "\ufeff", "\u2066", "\u034f", "\ufe0f", "\x00"])
+def test_a_sign_that_nobody_sees_takes_no_allergen_away(sign):
+    assert allergens_of(f"pean{sign}ut but{sign}ter").allergens == ("peanuts",)
+
+
 def test_a_conflict_says_why():
     assert conflicts(["rice", "prawn"], "", ["crustaceans"]) == {"prawn": "prawn holds crustaceans: to be avoided."}
     assert conflicts(["bacon"], "vegetarian") == {"bacon": "bacon holds meat: not vegetarian."}

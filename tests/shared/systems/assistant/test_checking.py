@@ -55,6 +55,16 @@ def test_a_step_that_names_what_an_allergy_rules_out_is_warned_of(step, why):
     assert why in " ".join([*found.problems, *found.warnings])
 
 
+@pytest.mark.parametrize("sign", ["\u00ad", "\u200b", "\u202e"])
+def test_a_step_hides_no_food_behind_signs_that_nobody_sees(sign):
+    assert check_with("Boil the rice in water.", f"Stir in the shr{sign}imp.").unlisted_main == ("shrimp",)
+
+
+def test_a_step_written_with_letters_that_look_alike_is_a_problem():
+    found = check_with("Boil the rice in water.", "Stir in the shr\u0456mp.")
+    assert found.problems == ("It writes 'shr\u0456mp' with letters of several alphabets that look alike.",)
+
+
 def test_a_food_with_an_allergen_is_not_listed_because_something_of_its_last_word_is():
     assert check_with("Boil the rice in water.", "Stir in the condensed milk.").unlisted_main == ("condensed milk",)
 

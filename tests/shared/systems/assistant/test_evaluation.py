@@ -1,5 +1,7 @@
 """A tiny fine-tuned model beside its base and a champion, on conversations that neither learned from."""
 
+import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
@@ -10,8 +12,9 @@ pytest.importorskip("trl")
 from shared.connect import open_platform
 from shared.errors import NotYetError, UsageError
 from shared.steps.tuned import ended
-from shared.systems.assistant.evaluation import QUICK, Effort, evaluate, questions, subjects
-from shared.systems.assistant.tables import EVALUATIONS
+from shared.systems.assistant import evaluation
+from shared.systems.assistant.evaluation import QUICK, Effort, Subject, evaluate, questions, serving, subjects
+from shared.systems.assistant.tables import CONVERSATIONS, EVALUATIONS
 from tests.assistant_rig import tiny_assistant
 from tests.tuned_rig import DAY, a_run
 
@@ -78,14 +81,28 @@ def test_a_champion_of_damaged_files_does_not_count(home, tmp_path):
     weights = tiny_assistant(home.platform, tmp_path).folder / "model.safetensors"
     weights.chmod(0o644)
     weights.write_bytes(b"torn")
-    assert [*subjects(home.platform, a_run(), ended(home.folders.runs))] == ["candidate", "base"]
+    assert serving(home.platform, a_run()) == (
+        None,
+        "model 'assistant' v1: ['model.safetensors'] are not the files that were saved; train again",
+    )
+    tuned = ended(home.folders.runs)
+    assert [*subjects(home.platform, tuned, None)] == ["candidate", "base"]
+    note = evaluate(home.platform, a_run(), home.name, home.folders, FEW).note
+    assert "what serves was not judged, as its files are damaged: model 'assistant' v1: ['model.safetensors']" in note
+
+
+def test_a_champion_whose_files_are_gone_is_said_to_be_damaged_and_none_is_not(home, tmp_path):
+    assert serving(home.platform, a_run()) == (None, "")
+    shutil.rmtree(tiny_assistant(home.platform, tmp_path).folder.parent)
+    assert serving(home.platform, a_run())[1].startswith("model 'assistant' has no version yet, not 1")
 
 
 def test_a_champion_of_a_later_day_does_not_count(home, tmp_path):
     tiny_assistant(home.platform, tmp_path, versions=2)
-    there = subjects(home.platform, a_run(day=DAY), ended(home.folders.runs))
+    tuned = ended(home.folders.runs)
+    there = subjects(home.platform, tuned, serving(home.platform, a_run(day=DAY))[0])
     assert there["champion"].model == "assistant v1"
-    later = subjects(home.platform, a_run(day=DAY + timedelta(days=1)), ended(home.folders.runs))
+    later = subjects(home.platform, tuned, serving(home.platform, a_run(day=DAY + timedelta(days=1)))[0])
     assert later["champion"].model == "assistant v2"
 
 
@@ -114,3 +131,18 @@ def test_without_test_conversations_there_is_nothing_to_judge_on(home, tmp_path)
     empty = open_platform(home=tmp_path / "empty")
     with pytest.raises(NotYetError, match="run `almanac run assistant prepare`"):
         questions(empty, a_run(), ended(home.folders.runs).plan, QUICK)
+
+
+def test_too_few_test_conversations_are_said_before_anything_is_asked(home, tmp_path):
+    few = open_platform(home=tmp_path / "few")
+    rows = home.platform.features.read(CONVERSATIONS)
+    few.features.write(CONVERSATIONS, rows[rows["split"] == "test"].head(9))
+    with pytest.raises(NotYetError, match="9 test conversations are too few to judge on, 10 the fewest: prepare more"):
+        evaluate(few, a_run(), home.name, home.folders, FEW)
+
+
+def test_too_few_conversations_that_fit_are_said_before_answers_are_asked_for(home):
+    tuned = ended(home.folders.runs)
+    asked = replace(questions(home.platform, a_run(), tuned.plan, Effort(14, 0, 0, 4)), instructions=None, longest=38)
+    with pytest.raises(NotYetError, match=r"\d of 14 test conversations fit into 38 tokens, 10 the fewest"):
+        evaluation.judged("candidate", Subject(tuned.name, str(tuned.best)), asked)

@@ -98,6 +98,33 @@ def test_a_champion_that_came_since_asks_for_another_evaluation(judged, tmp_path
     assert judged.platform.models.load("assistant", 2).signature["unit"] == "nats a byte"
 
 
+def test_a_champion_damaged_since_asks_for_another_evaluation_and_the_reason_names_it(judged, tmp_path):
+    weights = tiny_assistant(judged.platform, tmp_path).folder / "model.safetensors"
+    evaluate(judged.platform, a_run(hour=10), judged.name, judged.folders, Effort(24, 0, 0, 4))
+    weights.chmod(0o644)
+    weights.write_bytes(b"torn")
+    with pytest.raises(
+        NotYetError, match=r"was held against assistant v1, and model 'assistant' v1: .*; run .*evaluate"
+    ):
+        exported(judged, hour=11)
+    evaluate(judged.platform, a_run(hour=12), judged.name, judged.folders, Effort(24, 0, 0, 4))
+    assert "What served was not compared, as its files are damaged: model 'assistant' v1" in exported(judged, 13).note
+
+
+@pytest.mark.parametrize("mark", ["", "one", "\ud800", "99"])
+def test_a_damaged_mark_of_a_version_does_not_register_it_twice(judged, mark):
+    exported(judged)
+    (judged.run / "registered.txt").write_text(mark, encoding="utf-8", errors="surrogatepass")
+    assert exported(judged, hour=10).rows == 0
+
+
+def test_best_weights_changed_after_they_were_judged_are_not_registered(judged):
+    (judged.run / "best" / "config.json").write_text("{}")
+    with pytest.raises(UnsafeFileError, match="config.json changed since it was sealed"):
+        exported(judged)
+    assert judged.platform.models.versions("assistant") == []
+
+
 def test_a_model_no_better_than_its_base_is_rejected_with_its_figures(judged):
     losses = pd.read_parquet(judged.run / "losses.parquet")
     base = losses[losses["subject"] == "base"]

@@ -166,6 +166,10 @@ def test_plain_text_is_ascii_without_markup_and_stays_as_it_is(text):
     assert plain(plain(text)) == plain(text)
 
 
+def test_plain_text_has_no_gap_where_a_sign_is_that_nobody_sees():
+    assert plain("Shr\u00adimp and mi\u200blk") == "Shrimp and milk"
+
+
 def test_scaling_there_and_back_keeps_the_grams_within_a_kitchens_rounding():
     doubled = scaled(RICE, 4)
     assert doubled.ingredients == {"rice": 300, "egg": 200}

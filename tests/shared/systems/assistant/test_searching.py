@@ -8,13 +8,13 @@ import pytest
 
 pytest.importorskip("trl")
 
-from shared.errors import NotYetError, UsageError
+from shared.errors import NotYetError, SourceError, UsageError
 from shared.steps.asha import Ladder
 from shared.steps.plans import Plan
 from shared.systems.assistant.exporting import export
 from shared.systems.assistant.searching import Search, bases, search
 from shared.systems.assistant.tables import TRIALS
-from shared.systems.assistant.trials import attempt
+from shared.systems.assistant.trials import attempt, place
 from tests.assistant_rig import tiny_assistant
 from tests.tuned_rig import a_run
 
@@ -233,3 +233,10 @@ def test_an_attempt_that_breaks_says_so_instead_of_ending_the_search(home):
     told = attempt({"trial": "a", "step": 1, "search": "nowhere", "plan": {}}, home.folders, lambda: None)
     assert told["losses"] == {}
     assert told["error"].startswith("FileNotFoundError: ")
+
+
+@pytest.mark.parametrize("base", ["nobody/nothing", "/nowhere"])
+def test_a_base_that_cannot_be_had_is_said_once_before_any_trial(platform, tmp_path, monkeypatch, base):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(SourceError, match=base):
+        place(platform, base, tmp_path, pd.DataFrame({"messages": []}))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import SourceError, UsageError
+from shared.errors import SourceError, UsageError, WebError
 from shared.systems.assistant.sources import gathered, questions
 
 CHAT = {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello!"}]}
@@ -115,6 +115,22 @@ def test_the_line_that_a_killed_writer_left_is_counted_as_malformed(platform, fi
 def test_a_file_of_which_nothing_or_not_all_can_be_used_is_refused(platform, file, records, said):
     with pytest.raises(SourceError, match=said):
         list(gathered(platform, file(*records)))
+
+
+def test_one_conversation_over_several_lines_is_read(platform, file):
+    assert one_of(platform, file(json.dumps(CHAT, indent=2))).rows["messages"].notna().tolist() == [True]
+
+
+def test_an_object_around_a_list_is_refused_by_its_columns(platform, file):
+    with pytest.raises(SourceError, match="has the columns data in record 1; known are"):
+        list(gathered(platform, file(json.dumps({"data": [CHAT]}, indent=2))))
+
+
+def test_an_address_that_the_demo_world_does_not_have_says_so_itself(platform):
+    with pytest.raises(
+        WebError, match="^example.org/chats.jsonl is not part of the demo world: set ALMANAC_WORLD=live"
+    ):
+        list(gathered(platform, "http://example.org/chats.jsonl"))
 
 
 def test_a_list_without_records_is_refused(platform, file):

@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from shared.errors import NotYetError, SourceError
 from shared.ports import NewModel
 from shared.runs import Run
+from shared.steps.base_names import Size
+from shared.steps.bases import build_tiny
 from shared.steps.plans import Plan
 from shared.systems.assistant.tables import CONVERSATIONS
 from shared.systems.assistant.training import JUDGED, Folders, base_of, finetune, usual_plan
@@ -157,6 +159,34 @@ def test_a_base_that_is_nowhere_is_said_before_anything_is_trained(sums, folders
         finetune(sums, a_run(), Plan(base="assistant:9"), folders)
     with pytest.raises(SourceError, match=r"holds no config\.json"):
         finetune(sums, a_run(), Plan(base=str(tmp_path / "nothing")), folders)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda folder: (folder / "model.safetensors").unlink(), "holds none"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer"),
+        (lambda folder: more_layers(folder), "its weights are another model's"),
+    ],
+)
+def test_a_folder_that_is_no_whole_base_is_refused_before_a_step_is_made(sums, folders, tmp_path, damage, sentence):
+    folder = build_tiny(tmp_path / "mine", ["one and one is two"], 0, Size(1, 12, 3, 300, 64))
+    damage(folder)
+    with pytest.raises(SourceError, match=sentence):
+        finetune(sums, a_run(), Plan(**TINY | {"base": str(folder)}), folders)
+    assert not [*folders.runs.glob("*/baseline.json")]
+
+
+def more_layers(folder):
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"num_hidden_layers": 3}))
+
+
+def test_too_few_to_judge_by_says_how_many_it_takes(platform, folders):
+    store(platform, [1, 2, 3])  # all of them to learn from
+    with pytest.raises(NotYetError, match="3 conversations to learn from leave none to judge by.* at least 50"):
+        finetune(platform, a_run(), Plan(**TINY), folders)
+    assert not folders.runs.exists()
 
 
 def test_a_run_without_its_tiny_base_yet_says_so(platform, tmp_path):
