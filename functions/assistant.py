@@ -9,7 +9,7 @@ On Modal:  modal run -m functions.assistant::finetune --base OWNER/NAME; modal d
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from functions._modal import Service, gpu_image, here, image
+from functions._modal import Service, gpu_image, image
 
 service = Service("assistant")
 app = service.app
@@ -117,7 +117,7 @@ def search(  # noqa: PLR0913 - what is compared are six facts
     from shared.steps.asha import Ladder
     from shared.steps.base_names import kind_of
 
-    _computing("a search", *(("trl", "datasets") if here() else ()))  # on Modal trials have an image of their own
+    _computing("a search")  # what trials take besides is in their own image
     for base in filter(None, map(str.strip, bases.split(","))):
         kind_of(base)
     from shared.systems.assistant import searching
