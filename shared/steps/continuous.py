@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import threading
 import uuid
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -40,7 +42,7 @@ class Batched(Local):
 
     def __init__(self, model: Model, *, at_once: int = 8, most_waiting: int = 64) -> None:
         """Take a loaded model; the thread comes with the first question."""
-        super().__init__(model)
+        super().__init__(replace(model, weights=_apart(model.weights)))
         self._at_once, self._most = at_once, at_once + most_waiting
         self._jobs: dict[str, Job] = {}  # by request, in the order they came
         self._lock, self._manager = threading.Lock(), None
@@ -166,3 +168,12 @@ class OwnDraws(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
         except Exception as failure:  # noqa: BLE001 - of any kind: the other rows go on
             job.end("failed", failure)
             return self._end
+
+
+def _apart(weights: Any) -> Any:  # noqa: ANN401 - transformers'
+    """Return the model again, over the same tensors, with a config of its own.
+
+    transformers marks the config as not causal while it computes a batch, whose mask says what may be seen; whoever
+    asked the same model meanwhile would be answered without a mask, then and ever after.
+    """
+    return deepcopy(weights, {id(one): one for one in (*weights.parameters(), *weights.buffers())})

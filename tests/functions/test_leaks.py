@@ -102,6 +102,7 @@ def planted():
         "HF_READ_TOKEN": f"hf_{next(one)}",
         "HOPSWORKS_API_KEY": f"{next(one)[:16]}.{next(one)}",
         "AQICN_TOKEN": next(one),
+        "ALMANAC_ENDPOINT_TOKEN": next(one),
         "ALMANAC_NOTIFY": f"json://jane:{next(one)}@127.0.0.1:9/hook mailto://jane:{next(one)}@127.0.0.1",
     }
 

@@ -343,6 +343,22 @@ def test_more_tokens_than_a_pass_takes_are_read_in_several(model, engine, monkey
         assert at_once(chat, questions) == {n: text_of(engine, *told) for n, told in questions.items()}
 
 
+def test_a_batch_in_the_making_does_not_change_what_its_model_says_elsewhere(model, engine, monkeypatch):
+    alone, meanwhile = text_of(engine, "rice"), []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def interrupted(*tensors, **more):
+        monkeypatch.undo()
+        meanwhile.append(text_of(engine, "rice"))
+        return attend(*tensors, **more)
+
+    with Batched(model, at_once=2) as chat:
+        monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", interrupted)
+        assert text_of(chat, "rice") == alone
+    assert meanwhile == [alone]
+    assert text_of(engine, "rice") == alone
+
+
 def test_weights_of_a_model_are_described(model):
     assert model.context == 512
     assert model.ends == (model.tokenizer.eos_token_id,)
