@@ -192,7 +192,7 @@ def serve() -> Iterator[Any]:
     """Answer over HTTP as OpenAI's API does, with the version that serves; many questions in one batch."""
     _computing("serving", "llguidance")
     from functions._answering import answering
-    from shared.steps.continuous import Batched
+    from shared.steps.answering.batch import Batched
     from shared.systems.assistant import inference
 
     with service.reading() as platform:

@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from shared.adapters.hub.account import HubAccount, Repo
 from shared.adapters.hub.registry import HubRegistry
@@ -26,6 +27,8 @@ from tests.loopback.hopsworks_rig import (  # noqa: F401 - fixtures
 from tests.loopback.hub import HubServer
 
 collect_ignore = ["loopback"]  # servers, no tests; Hopsworks' imports what comes with its client only
+settings.register_profile("almanac", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("almanac")  # a machine that others use too is slow now and then, which is no failure
 ON_HOPSWORKS = (  # where: a fixture of a project, and of a prefix in it
     pytest.param("loopback_hopsworks", marks=pytest.mark.slow, id="hopsworks"),
     pytest.param("live_hopsworks", marks=pytest.mark.live, id="live hopsworks"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.chat import Message, Sampling
 from shared.errors import UsageError
-from shared.steps import schemas
+from shared.steps.answering import schemas
 
 MOST_BYTES = 256 * 1024  # of a request
 MOST_MESSAGES = 200

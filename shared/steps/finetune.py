@@ -22,8 +22,8 @@ from transformers import PrinterCallback, TrainerCallback, set_seed
 from shared.errors import UsageError
 from shared.steps import checkpoints
 from shared.steps.bases import without_bars
-from shared.steps.finetuned import Finetuned, alone, already, base_loss_of, belonging, finish, mended, ran_away
-from shared.steps.trace import best_of, evaluations, exhausted, history, lines
+from shared.steps.loss_trace import best_of, evaluations, exhausted, history, lines
+from shared.steps.run_folder import Finetuned, alone, already, base_loss_of, belonging, finish, mended, ran_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable

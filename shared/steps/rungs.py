@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from transformers import TrainerCallback
 
-from shared.steps.finetuned import already
+from shared.steps.run_folder import already
 
 if TYPE_CHECKING:
     from collections.abc import Callable

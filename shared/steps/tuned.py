@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from shared.errors import NotYetError, UnsafeFileError, UsageError
 from shared.steps import checkpoints
-from shared.steps.finetuned import Finetuned, already, made, read
 from shared.steps.plans import Plan
+from shared.steps.run_folder import Finetuned, already, made, read
 
 if TYPE_CHECKING:
     from pathlib import Path

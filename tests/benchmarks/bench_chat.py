@@ -27,10 +27,10 @@ from transformers import GenerationConfig
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from shared.chat import Sampling
-from shared.steps.answers import Model
+from shared.steps.answering.batch import Batched
+from shared.steps.answering.engine import Engine, load_model
+from shared.steps.answering.job import Model
 from shared.steps.bases import Size, build_tiny
-from shared.steps.continuous import Batched
-from shared.steps.generation import Engine, load_model
 from shared.steps.rendering import prompt
 
 SLOWER = 1.2

@@ -368,7 +368,7 @@ def test_where_no_ledger_opens_nothing_is_measured(monkeypatch):
     assert from_ledger()("iris", "daily") == (0.0, 0)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.sampled_from(["0", "*/15", "5,35", "10-12"]),
     st.sampled_from(["6", "*/6", "0,12"]),

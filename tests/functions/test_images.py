@@ -46,7 +46,7 @@ SERVE = """
 from functions._answering import answering
 from functions.assistant import service
 from shared.chat import Sampling
-from shared.steps.continuous import Batched
+from shared.steps.answering.batch import Batched
 from shared.systems.assistant import inference
 with service.reading() as platform:
     model = inference.load_model(platform, inference.chosen(platform))

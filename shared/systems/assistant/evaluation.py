@@ -20,9 +20,9 @@ import torch
 from shared.errors import NotYetError, UnsafeFileError
 from shared.runs import Report
 from shared.steps import checkpoints, likelihood
-from shared.steps.answers import Model
+from shared.steps.answering.engine import Engine
+from shared.steps.answering.job import Model
 from shared.steps.bases import open_tokenizer
-from shared.steps.generation import Engine
 from shared.steps.promotion import FEWEST_ROWS, PROMOTIONS, SERVING, champion
 from shared.steps.side_by_side import Figure, share_of, table
 from shared.steps.tuned import ended

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.ports import ModelVersion, Platform
-    from shared.steps.answers import Model
-    from shared.steps.generation import Engine
+    from shared.steps.answering.engine import Engine
+    from shared.steps.answering.job import Model
 
     Key = tuple[str, int, datetime]  # world, version, when it was first decided on
 
@@ -93,7 +93,7 @@ def open_local(platform: Platform, which: str = "champion") -> Engine:
         MissingExtraError: the packages that compute are not installed.
     """
     needed("answering on this machine", "llm", "torch", "transformers")
-    from shared.steps.generation import Engine
+    from shared.steps.answering.engine import Engine
 
     one = chosen(platform, which)
     return _LOADED.get((platform.world, one.version, one.decided_at), lambda: Engine(load_model(platform, one)))
@@ -102,7 +102,7 @@ def open_local(platform: Platform, which: str = "champion") -> Engine:
 def load_model(platform: Platform, one: Answerer) -> Model:
     """Return the weights and tokenizer of a version, every file's hash checked."""
     needed("answering on this machine", "llm", "torch", "transformers")
-    from shared.steps.generation import load_model
+    from shared.steps.answering.engine import load_model
 
     registered: ModelVersion = platform.models.load(MODEL, one.version)
     return load_model(registered.folder, one.name)

@@ -19,8 +19,8 @@ from shared.steps.base_checks import checked, pinned
 from shared.steps.base_names import located, tiny_size
 from shared.steps.bases import build_tiny, open_tokenizer
 from shared.steps.finetune import finetune as trained
-from shared.steps.finetuned import already
 from shared.steps.plans import Plan
+from shared.steps.run_folder import already
 from shared.systems.assistant.features import conversations, fingerprint, tokenised
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from shared.ports import Platform
     from shared.runs import Run
-    from shared.steps.finetuned import Finetuned
+    from shared.steps.run_folder import Finetuned
 
 JUDGED = 400  # validation conversations that decide which checkpoint is best
 FEWEST = 50  # conversations: of as many, 0.9^50 = 1 of 200 times none is drawn for validation

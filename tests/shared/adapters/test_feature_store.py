@@ -205,7 +205,7 @@ def test_a_version_that_is_no_longer_kept_says_so(features, request):
     assert features.read(TIDES)["height"].tolist() == [7.9]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.dictionaries(st.integers(0, 800), st.floats(-20, 20), min_size=1, max_size=8), min_size=1, max_size=6)
 )
@@ -251,7 +251,7 @@ def test_a_spine_that_cannot_be_matched_is_refused(features, spine):
         features.join(spine, [TIDES], time="when")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(st.sampled_from("ABCDE"), st.integers(0, 1500), min_size=1), min_size=1, max_size=6))
 def test_a_key_without_the_time_is_one_row_wherever_its_time_goes(features, writes):
     start = pd.Timestamp("2024-01-01", tz="UTC")

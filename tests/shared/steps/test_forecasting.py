@@ -212,7 +212,7 @@ def test_a_rank_outside_0_to_1_is_refused(rank):
         adaptive_levels(np.array([[rank]]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), low=st.floats(0.6, 1.0), high=st.floats(1.0, 1.45), lead=st.integers(1, 7))
 def test_intervals_keep_their_promise_though_the_residuals_scale_drifts(seed, low, high, lead):
     """The forecast distribution stays a standard normal; the truth's spread swings between ``low`` and ``high``."""

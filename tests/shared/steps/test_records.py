@@ -206,7 +206,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.dictionaries(st.text(max_size=8), _json, min_size=1), min_size=1, max_size=5), st.booleans())
 def test_what_json_wrote_is_what_is_read(objects, indented):
     told = json.dumps(objects, indent=2 if indented else None)

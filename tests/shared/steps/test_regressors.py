@@ -109,7 +109,7 @@ def test_a_model_whose_conversion_says_something_else_is_not_registered(shift, t
 # --- ordinal trees -------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(3, 9), min_size=2, max_size=20))
 def test_ordinal_trees_stay_between_the_lowest_and_the_highest_grade_they_saw(grades):
     inputs = np.random.default_rng(0).normal(size=(len(grades), 2)).astype("float32")

@@ -15,7 +15,7 @@ def drawn(rows=60, inputs=3, seed=0):
 
 
 @given(st.integers(0, 1000), st.floats(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_it_says_what_the_formula_of_hoerl_and_kennard_says(seed, strength):
     inputs, truth = drawn(seed=seed)
     scaled = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)

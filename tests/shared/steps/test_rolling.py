@@ -59,7 +59,7 @@ def test_losses_that_are_all_the_same_have_a_band_of_no_width():
     assert (rolling["high"] - rolling["low"]).iloc[1:].to_numpy() == pytest.approx(0, abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0, 36), st.integers(1, 28)), min_size=1, max_size=30), st.integers(1, 30))
 def test_every_window_is_the_mean_of_its_days(rows, days):
     losses = at(*zip(*rows, strict=True))

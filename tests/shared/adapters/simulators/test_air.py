@@ -41,7 +41,7 @@ def rmse(forecast, truth):
     return float(np.sqrt(np.mean((np.asarray(forecast) - np.asarray(truth)) ** 2)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(-90, 90), st.floats(-180, 180), st.integers(FIRST, LAST - 100))
 def test_any_hour_anywhere_is_the_same_alone_as_in_a_row_and_can_be(latitude, longitude, hour):
     place, hours = [(latitude, longitude)], np.arange(hour, hour + 100)

@@ -28,7 +28,7 @@ def test_the_simulated_iris_file_is_served_at_seaborns_address():
     assert body == flowers(seed=0)[0]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_every_seed_gives_150_flowers_in_the_real_format(seed):
     text, rows = flowers(seed)

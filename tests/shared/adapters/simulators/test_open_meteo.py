@@ -239,7 +239,7 @@ def test_no_data_is_an_answer_full_of_nulls():
     assert empty == full
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.floats(-90, 90),
     st.floats(-180, 180),

@@ -61,7 +61,7 @@ def test_the_archive_can_be_told_to_be_down():
     assert web.get(address("red")).body.startswith(b'"fixed acidity"')
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(COLOURS))
 def test_every_seed_gives_wines_that_can_be_in_the_real_format(seed, colour):
     written = text(colour, seed)

@@ -185,7 +185,7 @@ def test_three_days_are_enough_to_say_something_and_too_few_for_the_predecessor(
 
 
 @given(origin=st.integers(40, 110), how=st.sampled_from(["nan", "huge", "shuffled"]))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_nothing_after_the_origin_changes_what_a_baseline_learns_or_says(made_panel, corrupted, origin, how):
     panel = made_panel(days=120)
     spoilt = corrupted(panel, origin, how)

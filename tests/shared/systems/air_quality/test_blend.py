@@ -40,7 +40,7 @@ def series(days, stations=1, seed=0, scale=0.3):
 
 
 @given(arrays(float, (6, 3), elements=st.floats(-3, 3, width=32)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_mix_of_three_members_has_a_smaller_error_than_the_weights_found(errors):
     squares = errors.T @ errors + 0.01 * np.eye(3)
     weights = simplex_weights(squares)
@@ -51,7 +51,7 @@ def test_no_mix_of_three_members_has_a_smaller_error_than_the_weights_found(erro
 
 
 @given(st.integers(0, 500), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_weights_of_any_number_of_members_cannot_be_improved_by_moving_some_to_another(seed, members):
     errors = np.random.default_rng(seed).normal(size=(20, members)) * np.arange(1, members + 1)
     squares = errors.T @ errors
@@ -175,7 +175,7 @@ def test_a_rank_is_the_share_of_earlier_residuals_below():
 
 
 @given(day=st.integers(60, 119), lead=st.integers(1, 7))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_rank_knows_no_residual_of_a_day_that_was_not_over_at_its_origin(day, lead):
     past = np.random.default_rng(0).normal(size=(120, 2))
     spoilt = past.copy()
@@ -233,7 +233,7 @@ def test_of_no_forecast_there_is_no_chance():
 
 
 @given(arrays(float, (40, 1), elements=st.floats(-1, 1)), st.floats(0, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_higher_limit_is_never_more_likely(past, forecast):
     chances = [exceedance(past, np.array([forecast]), limit).item() for limit in (15, 25, 35)]
     assert 1 > chances[0] >= chances[1] >= chances[2] > 0
@@ -278,7 +278,7 @@ def test_chances_are_as_often_right_as_they_say():
 
 
 @given(day=st.integers(45, 100), lead=st.integers(1, 7))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_an_interval_knows_nothing_of_days_that_were_not_over_at_its_origin(day, lead):
     truth, said = series(104, stations=2)
     spoilt = truth.copy()

@@ -45,7 +45,7 @@ def approx(values):
 
 
 @given(origin=st.integers(0, 178), how=HOW, seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_after_the_origin_changes_a_feature(made_panel, corrupted, origin, how, seed):
     panel, at = made_panel(days=180), np.array([origin])
     spoilt = corrupted(panel, origin, how, seed)
@@ -56,7 +56,7 @@ def test_nothing_after_the_origin_changes_a_feature(made_panel, corrupted, origi
 
 
 @given(origin=st.integers(20, 178), how=HOW, gaps=st.floats(0, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_hindsight_is_no_stand_in_for_a_forecast_that_was_not_kept(made_panel, corrupted, origin, how, gaps):
     panel, at = made_panel(days=180), np.array([origin])
     weather = panel.weather.copy()
@@ -235,7 +235,7 @@ def test_a_mean_takes_the_days_up_to_each_day_and_is_blank_of_too_few():
 
 
 @given(st.integers(0, 999), st.integers(1, 40), st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_mean_is_what_pandas_says(seed, window, least):
     rng = np.random.default_rng(seed)
     values = np.where(rng.random((2, 60)) < 0.3, np.nan, rng.normal(size=(2, 60)))

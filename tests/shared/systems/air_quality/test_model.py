@@ -55,7 +55,7 @@ def test_every_member_speaks_of_every_station_and_lead(panel):
 
 
 @given(origin=st.integers(60, 120), how=st.sampled_from(["nan", "huge", "shuffled"]))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_nothing_after_the_origin_changes_a_forecast(made_panel, corrupted, origin, how):
     whole = made_panel(days=130)
     then, now = (spoken(one, origin + 1, origin) for one in (whole, corrupted(whole, origin, how)))

@@ -230,7 +230,7 @@ def tokenizer(tmp_path_factory):
     ],
 )
 def test_a_schema_that_cannot_be_kept_to_is_refused_at_once(tokenizer, schema):
-    from shared.steps.grammar import constrained
+    from shared.steps.answering.grammar import constrained
 
     with pytest.raises(UsageError, match="schema") as refused:
         constrained(tokenizer, schema)

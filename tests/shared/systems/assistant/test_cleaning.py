@@ -208,7 +208,7 @@ _words = st.lists(st.sampled_from("a b c d salt rice what is the of".split()), m
 _conversations = st.lists(st.lists(_words, min_size=2, max_size=2).map(lambda texts: said(*texts)), max_size=12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(_conversations, st.randoms(use_true_random=False))
 def test_what_is_kept_does_not_depend_on_the_order_and_cleaning_it_again_keeps_all(conversations, order):
     first = cleaned(*conversations, shares=(0.4, 0.3, 0.3))
@@ -222,7 +222,7 @@ def test_what_is_kept_does_not_depend_on_the_order_and_cleaning_it_again_keeps_a
     assert removed(cleaned(*first.rows["messages"], shares=(0.4, 0.3, 0.3))) == {}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(_conversations)
 def test_no_question_stands_in_two_splits_and_what_comes_more_moves_none(conversations):
     half = cleaned(*conversations[::2], shares=(0.4, 0.3, 0.3)).rows

@@ -292,7 +292,7 @@ def test_every_food_weighs_something_and_names_itself():
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_is_typed_gives_clean_names_and_bounded_grams(text):
     parsed = parse(text)
     assert len(parsed.ingredients) <= MOST_INGREDIENTS
@@ -304,7 +304,7 @@ def test_whatever_is_typed_gives_clean_names_and_bounded_grams(text):
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_clean_name_stays_as_it_is(text):
     try:
         name = clean_name(text)

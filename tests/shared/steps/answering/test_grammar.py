@@ -13,7 +13,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from shared.chat import Sampling  # noqa: E402
 from shared.errors import BackendError, UsageError  # noqa: E402
-from shared.steps.grammar import constrained  # noqa: E402
+from shared.steps.answering.grammar import constrained  # noqa: E402
 from shared.systems.assistant.ingredients import Ingredient  # noqa: E402
 from shared.systems.assistant.meals import compose  # noqa: E402
 from shared.systems.assistant.recipes import (  # noqa: E402
@@ -189,7 +189,7 @@ def requests(draw):
 
 
 @given(requests(), st.integers(0, 10**6))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_answer_to_every_request_is_valid_keeps_to_it_and_fits_its_bound(tokenizer, request_, seed):
     ids, rule = drawn(tokenizer, schema(request_), seed, most_bytes(request_))
     text = text_of(tokenizer, ids)

@@ -16,8 +16,8 @@ import torch
 
 from shared.chat import Reply
 from shared.errors import BackendError
-from shared.steps.answers import Job, Model
-from shared.steps.turns import Turns
+from shared.steps.answering.job import Job, Model
+from shared.steps.answering.line import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

@@ -15,13 +15,13 @@ from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogit
 
 from shared.chat import Sampling  # noqa: E402
 from shared.errors import BackendError, BusyError, UsageError  # noqa: E402
-from shared.steps.answers import Job, Model, fitted  # noqa: E402
+from shared.steps.answering.batch import Batched  # noqa: E402
+from shared.steps.answering.draws import Sampler, Text, likely  # noqa: E402
+from shared.steps.answering.engine import Engine, load_model  # noqa: E402
+from shared.steps.answering.job import Job, Model, fitted  # noqa: E402
+from shared.steps.answering.line import Turns  # noqa: E402
 from shared.steps.bases import Size, build_tiny  # noqa: E402
-from shared.steps.continuous import Batched  # noqa: E402
-from shared.steps.generation import Engine, load_model  # noqa: E402
 from shared.steps.rendering import prompt  # noqa: E402
-from shared.steps.sampling import Sampler, Text, likely  # noqa: E402
-from shared.steps.turns import Turns  # noqa: E402
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
 DRAWN = Sampling(temperature=1, min_p=0.02, max_tokens=24, seed=7)
@@ -114,7 +114,7 @@ def test_a_seed_says_the_same_again_and_no_seed_something_else(chat):
 
 def test_a_small_prompt_read_in_parts_gives_the_same(model, engine, monkeypatch):
     whole = text_of(engine, "rice and eggs " * 8)
-    monkeypatch.setattr("shared.steps.generation.PART", 7)
+    monkeypatch.setattr("shared.steps.answering.engine.PART", 7)
     assert text_of(engine, "rice and eggs " * 8) == whole
 
 
@@ -337,7 +337,7 @@ def test_a_batch_whose_thread_died_is_begun_anew(model, engine):
 
 
 def test_more_tokens_than_a_pass_takes_are_read_in_several(model, engine, monkeypatch):
-    monkeypatch.setattr("shared.steps.continuous.PASS", 64)
+    monkeypatch.setattr("shared.steps.answering.batch.PASS", 64)
     questions = {n: (f"{n} rice and eggs " * 10,) for n in range(4)}
     with Batched(model, at_once=4) as chat:
         assert at_once(chat, questions) == {n: text_of(engine, *told) for n, told in questions.items()}

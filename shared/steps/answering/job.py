@@ -17,8 +17,8 @@ import torch
 
 from shared.chat import Replying
 from shared.errors import AlmanacError, BackendError, UsageError
+from shared.steps.answering.draws import Sampler, Text
 from shared.steps.rendering import prompt
-from shared.steps.sampling import Sampler, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +80,7 @@ class Job:
 
     def keep_to(self, tokenizer: Any, schema: Mapping[str, Any]) -> None:  # noqa: ANN401 - transformers'
         """Let the answer be JSON that fits the schema."""
-        from shared.steps.grammar import constrained
+        from shared.steps.answering.grammar import constrained
 
         self._rule = constrained(tokenizer, schema)
 

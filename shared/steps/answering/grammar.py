@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from shared.errors import BackendError, MissingExtraError, UsageError
-from shared.steps import schemas
+from shared.steps.answering import schemas
 
 _TEXT = r'[^"\\\x00-\x1F\x7F]'  # of a JSON string
 SLICES = [

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from shared.errors import BusyError, UnsafeFileError, UsageError
 from shared.steps import checkpoints
-from shared.steps.trace import evaluations, history, lines
+from shared.steps.loss_trace import evaluations, history, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import UsageError
-from shared.steps.schemas import KEYWORDS, check
+from shared.steps.answering.schemas import KEYWORDS, check
 from shared.systems.assistant.ingredients import Ingredient
 from shared.systems.assistant.recipes import MealRequest, schema
 

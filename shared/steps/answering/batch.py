@@ -23,12 +23,12 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 
 from shared.errors import BackendError, BusyError
-from shared.steps.generation import Local
+from shared.steps.answering.engine import Local
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from shared.steps.answers import Job, Model
+    from shared.steps.answering.job import Job, Model
 
 PAGE = 64  # tokens of one block of the cache
 PASS = 512  # tokens of one forward pass: a token each answer, and parts of prompts
