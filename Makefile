@@ -29,7 +29,7 @@ docs: .venv/.dev  ## write the README's generated tables anew
 	@$(BIN)/python -m functions._readme
 
 bench: .venv/.dev  ## the measured claims, each beside its baseline
-	@for one in tests/benchmarks/*.py; do echo "== $$one"; $(BIN)/python $$one --check || exit 1; done
+	@for one in tests/benchmarks/bench_*.py; do echo "== $$one"; $(BIN)/python $$one --check || exit 1; done
 
 clean:  ## remove the environment and the demo world
 	@rm -rf .venv .venv-core .almanac build *.egg-info

@@ -47,23 +47,31 @@ def prepare(source: str = "", evaluation: str = "", limit: int = USUAL, day: str
 @service.stage(training)
 def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     base: str = "tiny",
+    revision: str = "",
     rank: int = USUAL,
     learning_rate: float = USUAL,
     steps: int = USUAL,
     batch: int = USUAL,
+    accumulation: int = USUAL,
     max_length: int = USUAL,
+    packing: int = USUAL,
     precision: str = "",
     seed: int = 0,
     day: str = "",
 ) -> dict[str, Any]:
     """Fine-tune --base on what was prepared, or go on where the same plan was cut off.
 
-    --base: tiny (random weights), assistant:3 (a version of ours), a folder, or OWNER/NAME on Hugging Face. --rank of
-    LoRA, 0 for all weights. What is not told, or -1, is usual for the base.
+    --base: tiny (random weights), assistant:3 (a version of ours), a folder, or OWNER/NAME on Hugging Face: there
+    --revision is a commit or branch; without it, that of an earlier attempt, else the newest. --rank of LoRA, 0 for all
+    weights. A step learns from --accumulation times --batch sequences, of --max-length tokens; with --packing 1
+    conversations share one. What is not told, or -1, is usual for the base.
     """
+    from shared.errors import UsageError
     from shared.runs import run_stage
     from shared.steps.base_names import kind_of
 
+    if packing not in (USUAL, 0, 1):
+        raise UsageError(f"packing {packing} is neither 1 nor 0")
     _computing("fine-tuning", "trl", "datasets")
     kind_of(base)  # what is no base is said before what takes long to import
     from shared.steps import unsloth_sft
@@ -72,10 +80,11 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     from shared.systems.assistant import training
 
     told: dict[str, Any] = {"rank": rank, "learning_rate": learning_rate, "steps": steps, "batch": batch}
-    chosen = {name: value for name, value in {**told, "max_length": max_length}.items() if value != USUAL}
-    if precision:
-        chosen["precision"] = precision
-    plan = training.usual_plan(base, seed=seed, **chosen)
+    told |= {"accumulation": accumulation, "max_length": max_length}
+    chosen = {name: value for name, value in told.items() if value != USUAL}
+    chosen |= {"packing": bool(packing)} if packing != USUAL else {}
+    chosen |= {"precision": precision} if precision else {}
+    plan = training.usual_plan(base, revision=revision, seed=seed, **chosen)
     folders, commit = _folders()
     with service.opened() as platform:
         return run_stage(
@@ -111,7 +120,8 @@ def search(  # noqa: PLR0913 - what is compared are six facts
 
     The base is the version that serves, unless named: several, joined by commas, as finetune takes them. All trials
     get --lowest steps, the best third of them three times as many, and so on for --rungs. On Modal trials run beside
-    each other. With several --seeds those at the top are trained once more with each.
+    each other. With several --seeds those at the top are trained once more with each. Called again it goes on; once it
+    has decided it answers from what it found then, and the weights of its trials are gone.
     """
     from shared.runs import run_stage
     from shared.steps.asha import Ladder
@@ -121,6 +131,7 @@ def search(  # noqa: PLR0913 - what is compared are six facts
     for base in filter(None, map(str.strip, bases.split(","))):
         kind_of(base)
     from shared.systems.assistant import searching
+    from shared.systems.assistant.searches import Search
 
     numbers, ladder = (_numbers(ranks, int), _numbers(learning_rates, float)), Ladder(lowest=lowest, rungs=rungs)
     folders, commit = _folders()
@@ -130,13 +141,17 @@ def search(  # noqa: PLR0913 - what is compared are six facts
         return service.each("trial", parts)
 
     with service.opened() as platform:
-        plan = searching.Search(searching.bases(platform, bases), *numbers, ladder, seeds)
-        return run_stage(
+        plan = Search(searching.bases(platform, bases), *numbers, ladder, seeds)
+        report = run_stage(
             platform,
             "assistant.search",
             lambda run: searching.search(platform, run, plan, folders, each),
             day=day or "today",
-        ).to_dict()
+        )
+        commit()
+        searching.swept(platform, _folders()[0].runs)  # seen anew: workers wrote there meanwhile
+        commit()
+        return report.to_dict()
 
 
 @service.stage(judging)

@@ -17,6 +17,7 @@ ALMANAC_ASSISTANT_URL  an endpoint that answers for the assistant's pages: that 
                   ALMANAC_ENDPOINT_TOKEN, which lets in; without an address the pages answer on their own machine
 ALMANAC_NOTIFY    whom to alert, as Apprise addresses; without one nobody is told
 ALMANAC_MACHINE   what a stage runs on, as JSON (set by functions/_modal/ inside Modal)
+SPACE_ID          which Space this is, as Hugging Face tells what it runs
 """
 
 from __future__ import annotations
@@ -87,6 +88,11 @@ def machine() -> Machine:
     return Machine(**json.loads(os.environ.get("ALMANAC_MACHINE", "{}")))
 
 
+def in_space() -> bool:
+    """Return whether this process is a Space, which is asked through Hugging Face's proxy alone."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
 def open_hub() -> HubAccount:
     """Return the account on Hugging Face that the environment names, with or without a token."""
     from shared.adapters.hub.account import HubAccount
@@ -136,11 +142,7 @@ def open_hopsworks() -> HopsworksProject:
 
 
 def open_house(world: str) -> HopsworksHouse:
-    """Return what a world has in the project on Hopsworks that the environment names.
-
-    Raises:
-        UsageError: as ``open_hopsworks``.
-    """
+    """Return what a world has in the project on Hopsworks that the environment names; raise as ``open_hopsworks``."""
     project = open_hopsworks()
     from shared.adapters.hopsworks.house import HopsworksHouse
 
@@ -189,8 +191,7 @@ def _hub(folder: Path, world: str) -> tuple[HubStore, HubRegistry]:
     prefix, account = f"{_hub_prefix()}-{_store_name(world)}", open_hub()
     cache = folder / "hub" / prefix.replace("/", "--")
     store = HubStore(account, prefix, cache, now=_now, fresh_s=_fresh_s())
-    asks = account.hasty() if _fresh_s() else account
-    return store, HubRegistry(asks, prefix, cache / "models", fresh_s=_fresh_s())
+    return store, HubRegistry(account.hasty() if _fresh_s() else account, prefix, cache / "models", fresh_s=_fresh_s())
 
 
 def _hopsworks(folder: Path, world: str) -> Stores:
@@ -221,9 +222,8 @@ def _publisher(platform: str, folder: Path, world: str, stores: Stores) -> Publi
 
 
 def _fresh_s() -> float:
-    told = os.environ.get("ALMANAC_FRESH_S") or "0"
     try:
-        return float(told)
+        return float(told := os.environ.get("ALMANAC_FRESH_S") or "0")
     except ValueError as cause:
         raise UsageError(f"ALMANAC_FRESH_S={told!r} is no number of seconds") from cause
 

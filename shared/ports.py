@@ -136,6 +136,14 @@ class ModelRegistry(Protocol):
         """
         ...
 
+    def signature(self, name: str, version: int) -> Mapping[str, Any]:
+        """Return what a version takes, gives and was made of, without a look at its files, which may have gigabytes.
+
+        Raises:
+            NotYetError: there is no such model or version.
+        """
+        ...
+
     def versions(self, name: str) -> list[int]:
         """Return the version numbers there are, oldest first."""
         ...

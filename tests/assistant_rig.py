@@ -12,15 +12,20 @@ TEXTS = (
 )
 
 
-def tiny_assistant(platform, folder, *, versions=1, verdicts=("promoted",), positions=2048):
-    """Register ``versions`` tiny models of their own weights, with these verdicts in turn; return the newest."""
+def tiny_assistant(platform, folder, *, versions=1, verdicts=("promoted",), positions=2048, run=""):
+    """Register ``versions`` tiny models of their own weights, with these verdicts in turn; return the newest.
+
+    They say that they were made of ``tiny`` in the fine-tuning ``run``.
+    """
     from shared.steps.bases import Size, build_tiny
 
     for number in range(versions):
         size = Size(layers=2, hidden=48, heads=3, vocabulary=400, positions=positions)
         made = lively(build_tiny(folder / f"tiny-{number}", TEXTS, seed=number, size=size))
         model = platform.models.save(
-            NewModel("assistant", made, {"loss": 6.0}, {"base": "tiny"}, trained_on=f"2026-10-{number + 1:02d}")
+            NewModel(
+                "assistant", made, {"loss": 6.0}, {"base": "tiny", "run": run}, trained_on=f"2026-10-{number + 1:02d}"
+            )
         )
         verdict = Verdict(verdicts[min(number, len(verdicts) - 1)], "as the test wants it", {})
         day = date(2026, 10, number + 1)

@@ -51,11 +51,11 @@ def stored(platform, source="colours"):
     platform.features.write(CONVERSATIONS, table[CONVERSATIONS.names])
 
 
-def tuned(platform, folders, **told):
+def tuned(platform, folders, on_checkpoint=lambda: None, **told):
     """Fine-tune a tiny model on them; return the run's name."""
     from shared.steps.plans import Plan
     from shared.systems.assistant.training import finetune
 
     usual = {"base": "tiny:2x48x3x400x1024", "rank": 0, "learning_rate": 5e-3, "steps": 60, "batch": 16}
     usual |= {"accumulation": 1, "max_length": 512, "warmup": 5, "evaluate_every": 30, "checkpoint_every": 30}
-    return finetune(platform, a_run("finetune"), Plan(**{**usual, **told}), folders).model
+    return finetune(platform, a_run("finetune"), Plan(**{**usual, **told}), folders, on_checkpoint).model

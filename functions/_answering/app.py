@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.chat import Chat
 
 READERS = 256  # threads that wait for pieces; there are no more answers than engines let wait
-PER_MINUTE, BURST = 60, 30  # of one address
+PER_MINUTE, BURST = 240, 60  # of one address, which may be a page's with all who visit it
 BUSY_S = 60  # until one who found too many before may ask again: the minute that engines say
 
 
@@ -75,6 +75,7 @@ class _Api:
 
     async def complete(self, request: Request) -> Response:
         """Answer a conversation, as it comes or at once."""
+        # Modal says who connected, and takes X-Forwarded-For away: a header is but the asker's own word.
         if wait_s := math.ceil(self._limiter.wait_s(request.client.host if request.client else "")):
             raise RefusedError(429, f"that is more than may be asked at once; ask again in {wait_s} s", wait_s)
         asked = parsed(await _body(request))

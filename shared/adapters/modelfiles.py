@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import SchemaError, UnsafeFileError
 from shared.ports import ModelVersion
@@ -53,6 +53,18 @@ def hashes(folder: Path) -> dict[str, str]:
 def described(model: NewModel, files: Mapping[str, str]) -> str:
     """Return what ``model.json`` says of a model with these files."""
     return json.dumps({**asdict(model), "folder": None, "files": dict(files)}, indent=1, sort_keys=True)
+
+
+def signature(told: str) -> dict[str, Any]:
+    """Return the signature that a ``model.json`` tells.
+
+    Raises:
+        UnsafeFileError: it is none.
+    """
+    try:
+        return dict(json.loads(told)["signature"])
+    except (ValueError, KeyError, TypeError) as cause:
+        raise UnsafeFileError("a model.json cannot be read; train again") from cause
 
 
 def opened(home: Path, name: str, version: int) -> ModelVersion:

@@ -10,6 +10,7 @@ from collections.abc import Iterator  # Gradio reads the hints of handlers
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from shared.connect import open_platform
 from shared.errors import UsageError
@@ -18,7 +19,7 @@ from shared.pages.chat_duel import VOTES, Round, lockstep, tally
 from shared.pages.chat_events import ASKING, BUSY, HIDDEN, WAITING, How, waiting
 from shared.pages.chat_progress import heard
 from shared.pages.chat_tab import AT_ONCE, QUIET, talk
-from shared.pages.guard import shown, streamed
+from shared.pages.guard import shown, shown_if, streamed
 from shared.pages.talking import MOST_CHARACTERS, as_shown, asked
 
 if TYPE_CHECKING:
@@ -34,30 +35,40 @@ class CompareTab:
     def __init__(self, visitors: Visitors, settings: list[Any]) -> None:
         """Build it inside the Blocks that are being built; ``settings`` are those of ``chat_tab``."""
         self._visitors = visitors
-        alone = pieces.notice("there is only one model: as soon as another was exported, they can be compared", "empty")
-        self.alone = gr.HTML(alone, visible=False)
+        self.alone = gr.HTML(visible=False)
         with gr.Column(visible=False) as self.rows:
             gr.HTML(pieces.heading("Which answer is better?", ABOUT))
+            self._against = gr.Dropdown([], label="What serves, against", interactive=True)
             self._trouble, self._round = gr.HTML(visible=False), gr.State(None, time_to_live=KEPT_S)
             self._box = gr.Textbox(
                 label="A question to both", max_length=MOST_CHARACTERS, lines=1, max_lines=8, submit_btn=True
             )
             with gr.Row():
                 self._sides = [
-                    talk(f"Answer {name}", height=340, min_width=300, feedback_options=None) for name in "AB"
+                    talk(f"Answer {name}", height=340, min_width=300, feedback_options=None, autoscroll=False)
+                    for name in "AB"
                 ]
             self._said = gr.HTML()
             with gr.Row(visible=False) as self._votes:
                 buttons = [gr.Button(vote, size="sm", min_width=90) for vote in VOTES]
         self.tally = gr.HTML()
+        self.filled = [self.rows, self.alone, self._against, self.tally]
         self._connect(settings, buttons)
+
+    @staticmethod
+    def fill() -> list[Any]:
+        """Return what ``filled`` shows: whom the champion can be compared with, or why nobody, and how votes stand."""
+        rivals = chat_models.rivals()
+        why = chat_models.alone() if not rivals else Markup("")
+        chosen = gr.update(choices=rivals, value=rivals[0][1] if rivals else None)
+        return [gr.update(visible=bool(rivals)), shown_if(why), chosen, tally(open_platform())]
 
     def _connect(self, settings: list[Any], buttons: list[gr.Button]) -> None:
         heard_by = [self._trouble, self._box, *self._sides, self._said, self._votes, self._round]
         failed = [*[gr.skip()] * 3, "", *[gr.skip()] * 2]  # nothing is waited for any more
         asking = {"preprocess": False, "concurrency_limit": AT_ONCE, "concurrency_id": "answers", **QUIET}
         started = self._box.submit(
-            streamed(self._compare, failed, daily=False), [self._box, *settings], heard_by, **asking
+            streamed(self._compare, failed, daily=False), [self._box, self._against, *settings], heard_by, **asking
         )
         # Only now, as the stream's last values are sent once more when it ends, over what a quick vote has shown.
         started.then(votable, [self._box, self._round], [self._box, self._votes], **QUIET)
@@ -67,10 +78,12 @@ class CompareTab:
         for button in buttons:
             button.click(shown(self._vote, [gr.skip()] * 4), [button, self._round], voted, **QUIET)
 
-    def _compare(self, request: gr.Request, question: object, *settings: object) -> Iterator[list[Any]]:
+    def _compare(
+        self, request: gr.Request, question: object, against: object, *settings: object
+    ) -> Iterator[list[Any]]:
         """Yield both answers so far; a Round once both are whole."""
         self._visitors.admit(request)
-        names = secrets.SystemRandom().sample(chat_models.rivals(), 2)
+        names = secrets.SystemRandom().sample(chat_models.pair(against), 2)
         how = How(None, *settings)
         messages, sampling = asked(how.system, [], question), how.sampling
         yield [ASKING, [], [], "Both are reading the question.", HIDDEN, None]

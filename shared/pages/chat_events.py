@@ -16,12 +16,12 @@ from shared.connect import open_platform
 from shared.errors import AlmanacError, UsageError
 from shared.pages import chat_models
 from shared.pages.chat_progress import heard, status
-from shared.pages.talking import GO_ON, as_shown, asked
+from shared.pages.talking import GO_ON, as_asked, as_shown, asked
 from shared.runs import now
 from shared.systems.assistant.monitoring import Opinion, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from shared.chat import Chat, Message
     from shared.pages.chat_progress import Heard
@@ -75,8 +75,8 @@ def reply(history: Turns, question: object, how: How, seal: Seal) -> Iterator[li
     yield [ASKING, before, chat_models.opening(how.model), HIDDEN]
     chat = chat_models.opened(how.model)
     for said in heard(chat.stream(messages, sampling)):
-        answer = [seal.sealed(history, said.text, chat.name)] if said.text else []
-        yield [BUSY, [*before, *as_shown(answer)], *_told(said, chat)]
+        answer = [seal.sealed(history, said.text, chat.name, _told(messages))] if said.text else []
+        yield [BUSY, [*before, *as_shown(answer)], *_standing(said, chat)]
 
 
 def more(history: Turns, how: How, seal: Seal) -> Iterator[list[Any]]:
@@ -87,11 +87,12 @@ def more(history: Turns, how: How, seal: Seal) -> Iterator[list[Any]]:
     messages, sampling = asked(how.system, history, GO_ON), how.sampling
     yield [BUSY, as_shown(history), chat_models.opening(how.model), HIDDEN]
     chat = chat_models.opened(how.model)
-    ours = seal.holds(history) and last.get("by") == chat.name  # one answer of two models is nobody's
+    ours = seal.holds(history)
     for said in heard(chat.stream(messages, sampling)):
-        text = last["content"] + said.text
-        longer = seal.sealed(history[:-1], text, chat.name) if ours else {"role": "assistant", "content": text}
-        yield [BUSY, [*before, *as_shown([longer])], *_told(said, chat)]
+        text, by = last["content"] + said.text, {"by": chat.name, "told": _told(messages)}
+        same = by == {name: last.get(name, "") for name in by}  # one answer of two models, or orders, is nobody's
+        longer = seal.sealed(history[:-1], text, **by) if ours and same else {"role": "assistant", "content": text}
+        yield [BUSY, [*before, *as_shown([longer])], *_standing(said, chat)]
 
 
 def waiting(box: object, question: str) -> Any:  # noqa: ANN401 - what a Gradio event may return
@@ -127,7 +128,7 @@ def thumb(session: str, history: Turns, place: object, seal: Seal, *, up: bool) 
     if not seal.holds(history[: place + 1]):
         raise UsageError("thumbs are kept of what this page has answered since it was started: ask again, then judge")
     answer, by = history[place]["content"], history[place].get("by", "")
-    asked_then: list[Message] = [{"role": one["role"], "content": one["content"]} for one in history[:place]]
+    asked_then = as_asked(history[: place + 1])[:-1]
     if up:
         return kept(Opinion(session, asked_then, "up", chosen=answer, chosen_model=by))
     return kept(Opinion(session, asked_then, "down", rejected=answer, rejected_model=by))
@@ -144,6 +145,11 @@ def kept(opinion: Opinion) -> str:
     return "Thank you: kept, with the conversation up to there, without your name."
 
 
-def _told(said: Heard, chat: Chat) -> list[Any]:
-    line: Markup = status(said, chat.name)
+def _told(messages: Sequence[Message]) -> str:
+    """Return what the model is told beforehand, "" for nothing."""
+    return messages[0]["content"] if messages[0]["role"] == "system" else ""
+
+
+def _standing(said: Heard, chat: Chat) -> list[Any]:
+    line: Markup = status(said, chat.name, "Press Continue for more.")
     return [line, gr.update(visible=said.cut)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WHO = dict(zip(SUBJECTS, ("Fine-tuned", "Its base", "Served then"), strict=True))
 ABOUT = (
-    "Bounds are 95\u00a0% intervals over conversations; lower losses are better. All of it is about form: "
+    "bounds are 95\u00a0% intervals over conversations; lower losses are better. All of it is about form: "
     "nothing here measures whether what a model says is true."
 )
 
@@ -52,8 +52,8 @@ def beside(figures: pd.DataFrame) -> Markup:
         for name, one in cells.items()
     ]
     first = figures.iloc[0]
-    title = f"How {first['run']} was judged on {first['evaluated_at']:%Y-%m-%d}"
-    return pieces.table(title, rows, nothing) + Markup('<p class="al-muted">{}</p>').format(ABOUT)
+    said = Markup('<p class="al-muted">{}, on {:%Y-%m-%d}: {}</p>').format(first["run"], first["evaluated_at"], ABOUT)
+    return pieces.table("How the newest was judged", rows, nothing) + said
 
 
 def kept(cleaning: pd.DataFrame) -> Markup:

@@ -61,9 +61,9 @@ def heard(answer: Reply, clock: Callable[[], float] = monotonic) -> Iterator[Hea
     yield Heard(text, answer.told, clock() - begun, first_s, over=True)
 
 
-def status(said: Heard, name: str) -> Markup:
-    """Return what there is to know about an answer of the model ``name`` besides its text."""
-    words = " ".join(_words(said))
+def status(said: Heard, name: str, advice: str = "") -> Markup:
+    """Return what there is to know about an answer of the model ``name`` besides its text; ``advice`` if it was cut."""
+    words = " ".join([*_words(said), *([advice] if said.cut and advice else [])])
     return Markup('<p class="al-muted" role="status">{}: {}</p>').format(name, words)
 
 
@@ -88,10 +88,11 @@ def _answers(count: int) -> str:
 
 def _end(said: Heard) -> str:
     if said.cut:
-        return f"Cut after {said.told.tokens} tokens, the most there may be: press Continue for more."
+        return f"Cut after {said.told.tokens} tokens, the most there may be."
     return {"stopped": "Stopped."}.get(said.told.ended, "" if said.text else "The model had nothing to say.")
 
 
 def _pace(said: Heard) -> str:
     speed = "" if said.speed is None else f", {said.speed:.1f} tokens/s"
-    return f"{said.told.tokens} tokens{speed}; the first after {said.first_s:.2f} s."
+    count = "1 token" if said.told.tokens == 1 else f"{said.told.tokens} tokens"
+    return f"{count}{speed}; the first after {said.first_s:.2f} s."

@@ -62,8 +62,8 @@ class ChatTab:
     def __init__(self, visitors: Visitors, model: gr.Dropdown, kept: gr.BrowserState) -> None:
         """Build it inside the Blocks that are being built; nothing hides ``kept``, or it is not read."""
         self._visitors, self._kept, self._seal = visitors, kept, Seal()
-        self._trouble = gr.HTML(visible=False)
         self._talk = talk("Conversation", editable="user", examples=[{"text": one} for one in EXAMPLES])
+        self._trouble = gr.HTML(visible=False)  # beside the box: what stands above a conversation no phone shows
         self._status = gr.HTML()
         self._more = gr.Button("Continue", visible=False, size="sm")
         self._box = gr.Textbox(

@@ -35,6 +35,8 @@ CSS = """
 .al-value { font-size: 1.7rem; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .al-scroll { overflow-x: auto; }
 .al-parts > .al-heading + .al-scroll, .al-parts > * + .al-heading, .al-parts > .al-scroll + * { margin-top: 16px; }
+.al-card + .al-scroll, .al-notice + .al-scroll, .al-parts > .al-muted + .al-scroll { margin-top: 16px; }
+.al-notice + .al-card, .al-scroll + .al-muted { margin-top: 8px; }
 .al-period { align-items: center; }
 .al-table { border-collapse: collapse; border: 0 !important; width: 100%; margin: 0; }
 .al-table { font-size: var(--text-sm); color: var(--body-text-color); }

@@ -60,7 +60,7 @@ def card(meal: Meal, servings: int) -> Markup:
     takes = [_taken(name, grams, there) for name, grams in recipe.ingredients.items()]
     takes += [f"{name}, from the pantry" for name in recipe.pantry]
     shown = CARD.format(recipe.title, about, _items(takes, TAKES), _items(recipe.steps, DOES))
-    return shown + _findings(meal) + _shopping(meal, servings) + allergens([*recipe.ingredients])
+    return shown + _findings(meal, servings) + _shopping(meal, servings) + allergens([*recipe.ingredients])
 
 
 def code(meal: Meal, servings: int) -> tuple[str, Markup]:
@@ -87,8 +87,8 @@ def _taken(name: str, grams: int, there: Mapping[str, int]) -> str:
     return f"{grams} g {name}, of {there.get(name, 0)} g"
 
 
-def _findings(meal: Meal) -> Markup:
-    """Return what the checker found: broken promises, doubts, what is left over, what was left out."""
+def _findings(meal: Meal, servings: int) -> Markup:
+    """Return what the checker found in what was composed: broken promises, doubts, what is left over or left out."""
     found = meal.findings
     told = [pieces.notice(one) for one in found.problems]
     told += [pieces.notice(one, "warning") for one in found.warnings]
@@ -96,7 +96,10 @@ def _findings(meal: Meal) -> Markup:
     if found.unused:
         told.append(pieces.notice(f"Not used: {', '.join(found.unused)}", "empty"))
     if not found.problems:
-        told.append(pieces.notice("Checked: only what is listed and the pantry, never more than there is", "empty"))
+        asked = meal.recipe.servings
+        scaled_to = "" if servings == asked else f", for the {asked} servings it was composed for"
+        said = f"Checked{scaled_to}: only what is listed and the pantry, never more than there is"
+        told.append(pieces.notice(said, "empty"))
     return Markup("").join(told)
 
 

@@ -6,12 +6,13 @@ table, diet, avoid, servings, pantry ──► request_of ──► MealRequest
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from markupsafe import Markup
 
 from shared.errors import UsageError
 from shared.pages import pieces
+from shared.systems.assistant.foods import PANTRY
 from shared.systems.assistant.ingredients import MOST_INGREDIENTS, MOST_TEXT, Ingredient, Parsed, from_rows, parse
 from shared.systems.assistant.recipes import MealRequest
 
@@ -36,7 +37,7 @@ def in_step(text: object, table: object, read: object) -> tuple[str, list[list[A
     rows = [[one.name, one.grams] for one in parsed.ingredients]
     unweighed = [[name, None] for name in parsed.unweighed]
     lines = [f"{name}: {grams} g" for name, grams in rows] + [*parsed.unweighed]
-    return "\n".join(lines), [*rows, *unweighed], problems(parsed.problems)
+    return "\n".join(lines), [*rows, *unweighed], problems(parsed.problems) + chosen(parsed.chosen)
 
 
 def written(text: object) -> Parsed:
@@ -76,6 +77,11 @@ def request_of(
     )
 
 
+def unweighed(found: Parsed) -> dict[str, str]:
+    """Return the reason why it is left out by name of what is listed without a weight; the pantry needs none."""
+    return {name: f"{name} has no weight in the list." for name in found.unweighed if name not in PANTRY}
+
+
 def split(names: object) -> list[str]:
     """Return names that stand in one text with commas between them.
 
@@ -87,9 +93,18 @@ def split(names: object) -> list[str]:
 
 def problems(told: Iterable[str]) -> Markup:
     """Return sentences on what was not taken as asked, a few of them."""
+    return _some(told, "warning")
+
+
+def chosen(told: Iterable[str]) -> Markup:
+    """Return sentences on what was taken for several foods that the list leaves open, a few of them."""
+    return _some(told, "empty")
+
+
+def _some(told: Iterable[str], kind: Literal["warning", "empty"]) -> Markup:
     many = [*told]
     rest = [f"And {len(many) - SAID} more of the kind."] if len(many) > SAID else []
-    return Markup("").join(pieces.notice(one, "warning") for one in [*many[:SAID], *rest])
+    return Markup("").join(pieces.notice(one, kind) for one in [*many[:SAID], *rest])
 
 
 def _plain(cell: object) -> object:

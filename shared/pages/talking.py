@@ -25,7 +25,7 @@ MOST_CHARACTERS = 8_000  # of a message that a visitor writes
 MOST_SYSTEM = 2_000
 MOST_MESSAGES = 60
 MOST_TOGETHER = 40_000  # characters of a conversation, about 10,000 tokens
-MOST_NAME = 80  # characters of a model's
+MOST_CARRIED = {"by": 80, "told": MOST_SYSTEM, "seal": 80}  # characters of what a message says of how it was made
 JOINERS = "\u200c\u200d"  # part of Persian words and of emoji
 GO_ON = "Go on exactly where your last answer stopped; repeat nothing."
 SPEAKERS = {"system": "Told beforehand", "user": "You", "assistant": "Model"}
@@ -85,22 +85,25 @@ def _turn(one: object) -> dict[str, str]:
 
 
 def _by(one: object) -> dict[str, str]:
-    """Return which model answered, and the seal of that, where a message says so: as ours do, or Gradio's carry it."""
+    """Return which model answered, told what, and the seal of that: as our messages say it, or as Gradio's carry it."""
     known = one if isinstance(one, dict) else {}
     metadata = known.get("metadata")
     carried = metadata.get("id") if isinstance(metadata, dict) else None
-    seal, _, by = carried.partition(" ") if isinstance(carried, str) else ("", "", "")
-    found = {"by": known.get("by", by), "seal": known.get("seal", seal)}
-    return {name: text[:MOST_NAME] for name, text in found.items() if isinstance(text, str) and text}
+    seal, _, rest = carried.partition(" ") if isinstance(carried, str) else ("", "", "")
+    by, _, told = rest.partition("\n")
+    found = {"by": known.get("by", by), "told": known.get("told", told), "seal": known.get("seal", seal)}
+    return {name: text[: MOST_CARRIED[name]] for name, text in found.items() if isinstance(text, str) and text}
 
 
 def as_shown(history: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Return messages for Gradio's Chatbot; which model answered goes along, unseen, with its seal."""
+    """Return messages for Gradio's Chatbot; which model answered, told what, goes along, unseen, with its seal."""
     return [
         {
             "role": one["role"],
             "content": [{"type": "text", "text": inert(one["content"])}],  # as plain text it would lose indentation
-            **({"metadata": {"id": f"{one.get('seal', '')} {one['by']}"}} if "by" in one else {}),
+            **(
+                {"metadata": {"id": f"{one.get('seal', '')} {one['by']}\n{one.get('told', '')}"}} if "by" in one else {}
+            ),
         }
         for one in history
     ]
@@ -126,11 +129,23 @@ def asked(system: object, history: Sequence[Mapping[str, str]], question: object
     return [*first, *before, {"role": "user", "content": said}]
 
 
-def downloads(history: Sequence[Message]) -> Markup:
+def as_asked(history: Sequence[Mapping[str, str]]) -> list[Message]:
+    """Return a conversation as a model reads it, so that one can learn from it: first what its last answer was told.
+
+    >>> as_asked([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo", "told": "Rhyme."}])[0]
+    {'role': 'system', 'content': 'Rhyme.'}
+    """
+    told = next((one.get("told", "") for one in reversed(history) if one["role"] == "assistant"), "")
+    first = [{"role": "system", "content": told}] if told else []
+    return [*first, *({"role": one["role"], "content": one["content"]} for one in history)]
+
+
+def downloads(history: Sequence[Mapping[str, str]]) -> Markup:
     """Return links that save the conversation; they carry it, so that nothing is kept on the server."""
     if not history:
         return Markup("")
-    kept = {"md": ("text/markdown", as_markdown(history)), "json": ("application/json", as_json(history))}
+    said = as_asked(history)
+    kept = {"md": ("text/markdown", as_markdown(said)), "json": ("application/json", as_json(said))}
     link = Markup('<a download="conversation.{}" href="data:{};charset=utf-8;base64,{}">Save as {}</a>')
     named = {"md": "Markdown", "json": "JSON"}
     links = [
@@ -150,5 +165,4 @@ def as_markdown(history: Sequence[Message]) -> str:
 
 def as_json(history: Sequence[Message]) -> str:
     """Return the conversation as fine-tuning takes it: one object with its ``messages``."""
-    plain: list[dict[str, Any]] = [{"role": one["role"], "content": one["content"]} for one in history]
-    return json.dumps({"messages": plain}, ensure_ascii=False)
+    return json.dumps({"messages": [dict(one) for one in history]}, ensure_ascii=False)

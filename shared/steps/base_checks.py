@@ -1,6 +1,6 @@
 """Which bases can be fine-tuned: asked once, before hours are spent on them.
 
-    name (see base_names) ──► pinned to a commit ──► checked: config, names and shapes of weights, tokenizer
+    name (see base_names) ──► pinned to a commit, the Hub's newest ──► checked: config, names and shapes, tokenizer
 
 Nothing that comes with a model is executed: no code of its own, no pickle.
 """
@@ -8,6 +8,7 @@ Nothing that comes with a model is executed: no code of its own, no pickle.
 from __future__ import annotations
 
 import logging as levels
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,29 +16,41 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import cached_file, has_file, logging
 from transformers.utils.hub import extract_commit_hash
 
-from shared.errors import SourceError
+from shared.errors import SourceError, UsageError
 from shared.steps.base_names import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ADVICE = "name OWNER/NAME as huggingface.co does, log in where it is gated; without network give a folder"
+
+log = levels.getLogger("almanac")
+
 
 def pinned(base: str, revision: str = "") -> str:
     """Return the commit of a base on the Hub that ``revision`` names, "" of any other base.
 
-    A branch moves: a run that began with one commit must not go on with another. What was fetched before is taken as
-    it was then; else the Hub is asked once, without the minute of retries that ``from_pretrained`` would take.
+    A branch moves: who began with one commit must go on with it, by its name. A branch is what the Hub says it is now;
+    where that cannot be reached what was fetched last is taken, with a warning. It is asked once, for 10 s at most,
+    without the minute of retries that ``from_pretrained`` would take, and not at all about a commit that is here.
 
     Raises:
-        SourceError: there is no such repository or revision, or the Hub cannot be reached.
+        SourceError: there is no such repository or revision, or the Hub cannot be reached and nothing was fetched.
+        UsageError: a base that is on no Hub has no revisions.
     """
     if kind_of(base) != "hub":
+        if revision:
+            raise UsageError(f"{base} has no revision {revision!r}: only a base on the Hub has any")
         return ""
-    try:
-        commit = _commit(base, revision or "main", local_files_only=True)
-    except OSError:
-        commit = _asked(base, revision or "main")
-    return commit or revision
+    fetched = _fetched(base, revision or "main")
+    if fetched and fetched == revision:
+        return fetched
+    if _reached(base, revision or "main"):
+        return _newest(base, revision or "main")
+    if not fetched:
+        raise SourceError(f"{base} cannot be had from the Hub, or has no config.json: {_ADVICE}")
+    log.warning("the Hub does not answer: %s is taken as it was fetched last, commit %s", base, fetched[:12])
+    return fetched
 
 
 def checked(place: str, tokenizer: Any, revision: str = "") -> None:  # noqa: ANN401 - a transformers tokenizer
@@ -78,18 +91,39 @@ def _commit(base: str, revision: str, **told: bool) -> str:
     return str(extract_commit_hash(cached_file(base, "config.json", revision=revision, **told), None) or "")
 
 
-def _asked(base: str, revision: str) -> str:
-    """Return the commit as the Hub tells it: first with one request of 10 s at most."""
-    advice = "name OWNER/NAME as huggingface.co does, log in where it is gated; without network give a folder"
+def _fetched(base: str, revision: str) -> str:
+    """Return the commit that the revision was when it was fetched last, "" if it never was."""
+    try:
+        return _commit(base, revision, local_files_only=True)
+    except OSError:
+        return ""
+
+
+def _reached(base: str, revision: str) -> bool:
+    """Return whether the Hub answers that there is such a base; one request of 10 s at most.
+
+    Raises:
+        SourceError: it answers that there is none, or none for us.
+    """
+    try:
+        with _in_silence():  # transformers falls back to its cache, silently: here it has none
+            return bool(has_file(base, "config.json", revision=revision, cache_dir=os.devnull))
+    except OSError as cause:
+        raise _not_had(base, cause) from cause
+    except Exception:  # noqa: BLE001 - of a dozen kinds, of what connects to it
+        return False
+
+
+def _newest(base: str, revision: str) -> str:
     try:
         with _in_silence():
-            if not has_file(base, "config.json", revision=revision):
-                raise SourceError(f"{base} cannot be had from the Hub, or has no config.json: {advice}")
             return _commit(base, revision)
-    except SourceError:
-        raise
     except Exception as cause:  # the Hub's, and those of what connects to it
-        raise SourceError(f"{base} cannot be had from the Hub ({short(cause)}): {advice}") from cause
+        raise _not_had(base, cause) from cause
+
+
+def _not_had(base: str, cause: Exception) -> SourceError:
+    return SourceError(f"{base} cannot be had from the Hub ({short(cause)}): {_ADVICE}")
 
 
 def _refused(place: str, cause: Exception) -> SourceError:

@@ -130,11 +130,25 @@ def sweep(folder: Path) -> None:
 
 
 def replaced(place: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old text or the new one."""
+    """Write a small file so that a reader sees the old text or the new one, and what was written before is safe."""
     beside = place.with_name(f".{place.name}.new")
     beside.write_text(text)
     to_disk(beside)
     beside.rename(place)
+    to_disk(place.parent)
+
+
+def vanish(place: Path, aside: Path) -> bool:
+    """Remove a folder so that no half of it is ever seen; return whether there was something to remove.
+
+    ``aside`` is where it goes first: a kill leaves it whole in its place, or leftovers there for the next call.
+    """
+    there = place.exists() or aside.exists()
+    shutil.rmtree(aside, ignore_errors=True)
+    if place.exists():
+        place.rename(aside)
+        shutil.rmtree(aside)
+    return there
 
 
 def _flaw_with_best(place: Path, plan: str) -> str:
@@ -187,9 +201,4 @@ def to_disk(place: Path) -> None:
 
 
 def _remove(place: Path) -> None:
-    """Remove a checkpoint so that no half of it is ever seen."""
-    if place.exists():
-        aside = writing(place.parent) / f"removed-{place.name}"
-        shutil.rmtree(aside, ignore_errors=True)
-        place.rename(aside)
-        shutil.rmtree(aside)
+    vanish(place, writing(place.parent) / f"removed-{place.name}")

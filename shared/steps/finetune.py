@@ -1,11 +1,12 @@
 """Fine-tuning that survives anything: one loop for every transformers trainer, whatever it teaches.
 
     plan + data's fingerprint ──► run folder, held by one process ──► newest whole checkpoint, if any
-      ──► trainer: steps, evaluations, checkpoints ──► best/ ──► finished.json
+      ──► trainer: steps, evaluations, checkpoints ──► best/ ──► finished.json ──► checkpoints go
 
-A run that was killed, however often and wherever, ends with the weights of one that was not, bit for bit on a CPU. To
-that end a run is one long epoch whose order is drawn beforehand (``examples.order``), every step is logged, and when to
-stop and what was best are read off the log alone. This module knows no library above transformers' ``Trainer``.
+A run that was killed, however often and wherever, ends with the weights of one that was not: bit for bit where it goes
+on on a CPU like the one before, with as many threads; elsewhere a warning says that it is not (``machines``). To that
+end a run is one long epoch whose order is drawn beforehand (``examples.order``), every step is logged, and when to stop
+and what was best are read off the log alone. This module knows no library above transformers' ``Trainer``.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import torch
 from transformers import PrinterCallback, TrainerCallback, set_seed
 
 from shared.errors import UsageError
-from shared.steps import checkpoints
+from shared.steps import checkpoints, machines
 from shared.steps.bases import without_bars
-from shared.steps.loss_trace import best_of, evaluations, exhausted, history, lines
-from shared.steps.run_folder import Finetuned, alone, already, base_loss_of, belonging, finish, mended, ran_away
+from shared.steps.loss_trace import best_of, evaluations, exhausted, history, lines, over
+from shared.steps.run_folder import Finetuned, alone, already, base_loss_of, belonging, finish, mended, ran_away, swept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,20 +58,14 @@ def finetune(
         BackendError: it cannot be written.
     """
     with checkpoints.on_disk(folder), alone(folder):
-        name, kept = belonging(plan, fingerprint, folder), folder / "checkpoints"
-        if ended := already(folder):
-            if mended(folder, ended):
-                on_checkpoint()
-            return ended
-        checkpoints.sweep(kept)
-        begun = checkpoints.newest_complete(kept, name)
-        if not _over(plan, begun):
-            keeper = _Keeper(plan, name, folder, on_checkpoint)
-            set_seed(plan.seed)  # an adapter begins at random; TRL seeds it from 1.16 on
-            with without_bars():
-                _train(plan, keeper, build(checkpoints.writing(kept)), begun)
-        ended = finish(plan, name, folder, begun)
-        on_checkpoint()
+        name, ended = belonging(plan, fingerprint, folder), already(folder)
+        if ended is None:
+            ended = _trained(plan, name, folder, build, on_checkpoint)
+            on_checkpoint()  # before what led there goes
+        elif mended(folder, ended):
+            on_checkpoint()
+        if swept(folder, ended):
+            on_checkpoint()
         return ended
 
 
@@ -93,6 +88,7 @@ def arguments(plan: Plan, output: Path) -> dict[str, Any]:
         "lr_scheduler_type": "linear",
         "warmup_steps": plan.warmup,
         "weight_decay": plan.weight_decay,
+        "optim": "adamw_torch_fused",  # transformers' own; Unsloth's is one of 8 bits
         "bf16": plan.precision in ("bf16", "4bit"),
         "fp16": plan.precision == "fp16",
         "seed": plan.seed,
@@ -112,6 +108,20 @@ def arguments(plan: Plan, output: Path) -> dict[str, Any]:
     }
 
 
+def _trained(
+    plan: Plan, name: str, folder: Path, build: Callable[[Path], Trainer], on_checkpoint: Callable[[], None]
+) -> Finetuned:
+    kept = folder / "checkpoints"
+    checkpoints.sweep(kept)
+    begun = checkpoints.newest_complete(kept, name)
+    if begun is None or not over(plan, checkpoints.step_of(begun), evaluations(history(begun))):
+        keeper = _Keeper(plan, name, folder, on_checkpoint)
+        set_seed(plan.seed)  # an adapter begins at random; TRL seeds it from 1.16 on
+        with without_bars():
+            _train(plan, keeper, build(checkpoints.writing(kept)), begun)
+    return finish(plan, name, folder, begun)
+
+
 def _train(plan: Plan, keeper: _Keeper, trainer: Trainer, begun: Path | None) -> None:
     trainer.remove_callback(PrinterCallback)
     keeper.begin(begun, lambda: float(trainer.evaluate()["eval_loss"]))
@@ -125,13 +135,18 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, plan: Plan, name: str, folder: Path, on_checkpoint: Callable[[], None]) -> None:
         self._plan, self._name, self._folder, self._on_checkpoint = plan, name, folder, on_checkpoint
-        self._seconds, self._since = 0.0, 0.0
+        self._seconds, self._since, self._machine = 0.0, 0.0, machines.computing()
         self._every = max(1, plan.steps // MESSAGES)
 
     def begin(self, begun: Path | None, judge: Callable[[], float]) -> None:
         """Take up the time of earlier attempts, and keep the base's loss if none of them did."""
         step = checkpoints.step_of(begun)
-        self._seconds = float(checkpoints.facts(begun)["seconds"]) if begun else 0.0
+        if begun:
+            told = checkpoints.facts(begun)
+            self._seconds = float(told["seconds"])
+            self._machine = machines.joined(told.get("machine", {}), self._machine)
+        if (before := self._machine.get(machines.BEFORE)) and not torch.cuda.is_available():
+            log.warning("%s goes on where sums differ in their last digits; before: %s", self._name, before)
         if base_loss_of(self._folder) is None:
             if not math.isfinite(loss := judge()):
                 raise UsageError("the loss of the base itself is no number: give another --base, or --precision fp32")
@@ -167,16 +182,9 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         best, kept = best_of(evaluations(state.log_history)), self._folder / "checkpoints"
         facts = {"plan": self._name, "best": best, "seconds": self._seconds, "tokens": state.num_input_tokens_seen}
+        facts["machine"] = self._machine
         checkpoints.seal(kept, state.global_step, facts)
         checkpoints.prune(kept, state.global_step, best)
         checkpoints.replaced(self._folder / "trace.jsonl", lines(state.log_history))
         self._on_checkpoint()
         self._since = time.monotonic()
-
-
-def _over(plan: Plan, checkpoint: Path | None) -> bool:
-    """Return whether there is nothing left to train: all steps are done, or patience had ended."""
-    if checkpoint is None:
-        return False
-    done = checkpoints.step_of(checkpoint) >= plan.steps
-    return done or exhausted(evaluations(history(checkpoint)), plan.patience)

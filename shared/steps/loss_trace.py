@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from shared.steps.plans import Plan
+
 KEPT = ("step", "loss", "learning_rate", "grad_norm", "eval_loss")  # no times: they differ from attempt to attempt
 
 
@@ -55,6 +57,11 @@ def exhausted(known: Sequence[tuple[int, float]], patience: int) -> bool:
     best = best_of(known)
     since = [step for step, _ in known if best is None or step > best]
     return 0 < patience <= len(since)
+
+
+def over(plan: Plan, step: int, known: Iterable[tuple[int, float]]) -> bool:
+    """Return whether nothing is left to train after ``step``: all steps are done, or patience has ended."""
+    return step >= plan.steps or exhausted([*known], plan.patience)
 
 
 def history(checkpoint: Path) -> list[dict[str, Any]]:

@@ -3,10 +3,10 @@
 plan.json        whose folder it is; nobody else's plan is taken up in it
 base/            the tiny base model, where the run began with one
 baseline.json    the base's loss
-checkpoints/     checkpoint-N, as ``checkpoints`` seals them
+checkpoints/     checkpoint-N, as ``checkpoints`` seals them; gone with the end of a plan that is done
 trace.jsonl      losses, a step a line
 best/            the best weights, adapter or whole, with their tokenizer and a manifest of hashes
-finished.json    last: with it the run has ended
+finished.json    with it the run has ended
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import platform
 import resource
 import shutil
 import sys
@@ -26,8 +25,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from shared.errors import BusyError, UnsafeFileError, UsageError
-from shared.steps import checkpoints
-from shared.steps.loss_trace import evaluations, history, lines
+from shared.steps import checkpoints, machines
+from shared.steps.loss_trace import evaluations, history, lines, over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +53,9 @@ class Finetuned:
     tokens: int  # without padding
     peak_memory_mb: float  # of the process, or of the GPU
     device: str
-    machine: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)  # see machines
     resumed_from: int = 0  # the step after which the last attempt began
+    complete: bool = False  # all steps are done, or patience ended: nobody will go on from its checkpoints
 
     @property
     def tokens_per_second(self) -> float:
@@ -158,11 +158,20 @@ def mended(folder: Path, ended: Finetuned) -> bool:
         return False
     checkpoint = folder / "checkpoints" / f"checkpoint-{ended.best_step}"
     if behind := checkpoints.flaw(checkpoint, ended.name, ended.best_step):
-        said = f"{folder / 'best'} is damaged ({wrong}), and so is {checkpoint.name} ({behind})"
+        too = f", and so is {checkpoint.name} ({behind})" if checkpoint.exists() else ""
+        said = f"{folder / 'best'} is damaged ({wrong}){too}"
         raise UnsafeFileError(f"{said}: delete {folder}, and the same command trains anew")
     log.warning("%s: best/ is made anew from %s: %s", ended.name, checkpoint.name, wrong)
     _copy(checkpoint, folder / "best", ended.name)
     return True
+
+
+def swept(folder: Path, ended: Finetuned) -> bool:
+    """Remove the checkpoints of a run that has ended, if nobody will go on from them; return whether there were any.
+
+    Only when ``finished.json`` and ``best/`` are safe: what a kill left of them goes with the next call.
+    """
+    return ended.complete and checkpoints.vanish(folder / "checkpoints", folder / ".checkpoints.gone")
 
 
 def finish(plan: Plan, name: str, folder: Path, begun: Path | None) -> Finetuned:
@@ -192,8 +201,9 @@ def finish(plan: Plan, name: str, folder: Path, begun: Path | None) -> Finetuned
         tokens=facts["tokens"],
         peak_memory_mb=round(_peak_mb(), 1),
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
-        machine={"python": platform.python_version(), "torch": torch.__version__, "cpu": platform.machine()},
+        machine=facts.get("machine", machines.computing()),
         resumed_from=checkpoints.step_of(begun),
+        complete=over(plan, facts["step"], losses.items()),
     )
     checkpoints.replaced(folder / "finished.json", json.dumps(asdict(ended), indent=1))
     return ended

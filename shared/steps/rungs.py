@@ -3,7 +3,7 @@
     reopen ──► finetune(build = stopping(build, step)) ──► best weights so far, checkpoint of that step
 
 The learning rate falls as the whole plan says, so that a trial that goes on is the one it was: bit for bit what an
-uninterrupted run of the plan is at that step.
+uninterrupted run of the plan is at that step. ``finetune`` keeps the checkpoints of a run whose plan is not done.
 """
 
 from __future__ import annotations

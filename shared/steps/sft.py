@@ -85,7 +85,7 @@ def _plain(
     output: Path,
 ) -> AnswersTrainer:
     train, validation = rows
-    return AnswersTrainer(
+    made = AnswersTrainer(
         model=_base(plan, place),
         args=trl.SFTConfig(
             **arguments(plan, output),
@@ -99,6 +99,9 @@ def _plain(
         data_collator=partial(collate, pad=tokenizer.pad_token_id),
         peft_config=_adapter(plan) if plan.rank else None,
     )
+    if plan.rank:  # PEFT would ask the Hub at each checkpoint whether its main branch knows as many words as the model
+        made.model.save_pretrained = partial(made.model.save_pretrained, save_embedding_layers=False)
+    return made
 
 
 def _adapter(plan: Plan) -> peft.LoraConfig:

@@ -40,9 +40,11 @@ class Judging(Base):  # type: ignore[misc]
         total, count = 0.0, 0
         with torch.no_grad():
             for batch in self.get_eval_dataloader():
-                inputs = self._prepare_inputs(batch)
+                # With a cache packed conversations see each other, and Unsloth's models keep one until they train.
+                inputs = {**self._prepare_inputs(batch), "use_cache": False}
                 tokens = int((inputs["labels"][:, 1:] != IGNORED).sum())
-                total += float(self.compute_loss(self.model, inputs)) * tokens
+                with self.accelerator.autocast():  # the model does so itself, but only once it has begun to train
+                    total += float(self.compute_loss(self.model, inputs)) * tokens
                 count += tokens
         metrics = {"eval_loss": total / count}
         self.log(metrics)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from shared.errors import NotYetError, UnsafeFileError, UsageError
+from shared.errors import BusyError, NotYetError, UnsafeFileError, UsageError
 from shared.steps import checkpoints
 from shared.steps.plans import Plan
-from shared.steps.run_folder import Finetuned, already, made, read
+from shared.steps.run_folder import Finetuned, alone, already, made, read, swept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,8 +57,26 @@ def ended(runs: Path, name: str = "") -> Tuned:
         raise NotYetError(f"{which} ended; run {AGAIN}")
     if wrong := checkpoints.flaw(found.best, found.name, found.ended.best_step):
         said = f"{found.best} is not what {found.name} ended with: {wrong}"
-        raise UnsafeFileError(f"{said}; {AGAIN} with the same options makes it anew")
+        raise UnsafeFileError(f"{said}; {AGAIN} with the same options makes it anew, or says what to delete first")
+    with suppress(BusyError), alone(found.folder):  # what a kill at its end left
+        swept(found.folder, found.ended)
     return found
+
+
+def begun_with(runs: Path, plan: Plan, data: str) -> str:
+    """Return the revision of the base that the newest attempt at this plan, which names none, began with; "" of none.
+
+    A branch of the Hub moves: whoever calls the same plan again goes on with what it was. An attempt whose base could
+    not be judged does not count: a newer commit may be the mended one.
+    """
+    judged = sorted(runs.glob("*/baseline.json"), key=lambda mark: (mark.stat().st_mtime, mark))
+    for mark in (one.with_name("plan.json") for one in reversed(judged)):
+        with suppress(UnsafeFileError):
+            told = read(mark)
+            known = made(Plan, told.get("plan"), mark)
+            if told.get("data") == data and replace(known, revision="") == plan:
+                return known.revision
+    return ""
 
 
 def _newest(runs: Path) -> Tuned | None:

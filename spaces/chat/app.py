@@ -15,7 +15,6 @@ import gradio as gr
 from shared.connect import open_platform
 from shared.pages import chat_models, look, pieces
 from shared.pages.chat_compare import CompareTab
-from shared.pages.chat_duel import tally
 from shared.pages.chat_events import How
 from shared.pages.chat_judged import judged
 from shared.pages.chat_progress import heard
@@ -61,14 +60,12 @@ def chat_answer(  # noqa: PLR0913 - a program names each
 
 
 def fill() -> list[Any]:
-    """Return the banner, the models there are, what the first of them is, how the votes stand, how it was judged."""
+    """Return the banner, the models there are, what the first of them is, what can be compared, how it was judged."""
     platform, models = open_platform(), chat_models.choices()
     first = models[0][1]
     chosen = gr.update(choices=models, value=first)
-    two = chat_models.comparable()
-    pair = gr.update(visible=two), gr.update(visible=not two)
     top = pieces.banner(platform.world), gr.update(visible=True)
-    return [*top, chosen, chat_models.about(first), *pair, tally(platform), judged(platform)]
+    return [*top, chosen, chat_models.about(first), *CompareTab.fill(), judged(platform)]
 
 
 with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
@@ -85,7 +82,7 @@ with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
             duel = CompareTab(visitors, chat.settings)
         with gr.Tab("How good?"):
             figures = gr.HTML()
-    filled = [top, page, model, told, duel.rows, duel.alone, duel.tally, figures]
+    filled = [top, page, model, told, *duel.filled, figures]
     safe = shown(fill, [gr.skip(), gr.update(visible=False), *[gr.skip()] * (len(filled) - 2)], daily=False)
     demo.load(safe, None, [notice, *filled], show_progress="hidden", api_visibility="private")
     model.input(chat_models.about, [model], [told], preprocess=False, show_progress="hidden", api_visibility="private")

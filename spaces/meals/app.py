@@ -8,6 +8,7 @@ call ──► compose_meal (REST and MCP) ──► the same as plain values
 from __future__ import annotations
 
 from collections.abc import Iterator  # Gradio reads the hints of handlers
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -18,7 +19,7 @@ from shared.pages.chat_progress import status
 from shared.pages.guard import answered, shown, streamed
 from shared.pages.meal_card import LIMITS, card, code, draft
 from shared.pages.meal_events import composed
-from shared.pages.meal_form import HEADERS, NO_DIET, in_step, listed, request_of, split, written
+from shared.pages.meal_form import HEADERS, NO_DIET, in_step, listed, request_of, split, unweighed, written
 from shared.pages.visitors import Visitors
 from shared.systems.assistant.allergens import ALLERGENS, DIETS, allergens_of
 from shared.systems.assistant.foods import PANTRY
@@ -58,7 +59,8 @@ def compose_meal(  # noqa: PLR0913 - a program names each
 
     Returns:
         The recipe with grams by ingredient, what the checker found, what was left out and why, what was not understood,
-        allergens by ingredient as a rule over names has them, the recipe as schema.org's JSON-LD, seconds, the model.
+        what was chosen of "butter or margarine", allergens by ingredient as a rule over names has them, the recipe as
+        schema.org's JSON-LD, seconds, the model.
     """
     visitors.admit(request)
     key = chat_models.key_of(model)
@@ -74,6 +76,7 @@ def compose_meal(  # noqa: PLR0913 - a program names each
         "unused": found.unused,
         "left_out": meal.left_out,
         "not_understood": parsed.problems,
+        "chosen": parsed.chosen,
         "allergens": {name: allergens_of(name).allergens for name in recipe.ingredients},
         "allergens_note": LIMITS,
         "json_ld": meal.json_ld,
@@ -92,7 +95,8 @@ def fill() -> list[Any]:
 def step(text: object, table: object, read: object) -> list[Any]:
     """Return list and table in step, the list that they are of, and what was not understood."""
     lines, rows, problems = in_step(text, table, read)
-    return [lines, rows, lines, problems]
+    same = lines == text == read  # whoever presses a button leaves the list, too, which reads it twice
+    return [lines, rows, lines, gr.skip() if same else problems]
 
 
 def compose_here(  # noqa: PLR0913 - the form has so many fields
@@ -100,11 +104,13 @@ def compose_here(  # noqa: PLR0913 - the form has so many fields
 ) -> Iterator[list[Any]]:
     """Yield the recipe as it is being composed, and at the end the meal."""
     visitors.admit(request)
-    wanted = request_of(listed(table).ingredients, diet, avoid, servings, pantry)
+    there = listed(table)
+    wanted = request_of(there.ingredients, diet, avoid, servings, pantry)
     yield [HIDDEN, SHOWN, chat_models.opening(model), "", HIDDEN, None, gr.skip()]
     chat = chat_models.opened(model)
     for said, meal in composed(chat, wanted):
         portions = gr.update(value=wanted.servings) if meal else gr.skip()
+        meal = replace(meal, left_out={**meal.left_out, **unweighed(there)}) if meal else None
         yield [gr.skip(), gr.skip(), status(said, chat.name), "" if meal else draft(said.text), HIDDEN, meal, portions]
 
 
@@ -131,6 +137,8 @@ with gr.Blocks(title="Meals", analytics_enabled=False) as demo:
                 headers=[*HEADERS],
                 datatype=["str", "number"],
                 column_count=2,
+                column_widths=["70%", "30%"],
+                wrap=True,
                 interactive=True,
                 max_height=320,
                 label="As grams",

@@ -19,8 +19,8 @@ OTHER_MODULES = {
     *("units", "history", "days", "open_meteo", "aqicn", "stations", "merging", "parcels", "panel", "baselines"),
     *("blend", "scores", "backtest", "keeping", "showing", "drawing", "publishing"),
     *("foods", "amounts", "ingredients", "allergen_terms", "allergens", "recipes", "portions", "checking", "cookbook"),
-    *("letters", "meals", "cleaning"),
-    *("instructions", "tastings", "evaluation", "trials", "searching", "describing", "exporting"),
+    *("letters", "alternatives", "meals", "cleaning", "origin"),
+    *("instructions", "tastings", "evaluation", "searches", "trials", "searching", "describing", "exporting"),
 }
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
 SECRETS = re.compile(

@@ -12,19 +12,13 @@ Bounds: at least 0.97 x the tokens a second of either (the rest is noise), at mo
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import os
 import random
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import warnings
 from pathlib import Path
 
+from finetuning import Meter, answer, child, found
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -48,32 +42,6 @@ def conversations(count: int, seed: int = 0) -> list[list[dict[str, str]]]:
     return [turns() for _ in range(count)]
 
 
-class Meter:
-    """Counts tokens as batches are collated, and takes the time from one step to another."""
-
-    def __init__(self, trainer) -> None:
-        from transformers import TrainerCallback
-
-        meter, collate = self, trainer.data_collator
-
-        class Watch(TrainerCallback):
-            def on_step_end(self, args, state, control, **_):
-                if state.global_step in (FIRST, STEPS):
-                    meter.marks.append((time.process_time(), meter.tokens))
-
-        self.tokens, self.marks = 0, []
-        trainer.add_callback(Watch())
-        trainer.data_collator = lambda rows: self.count(rows) or collate(rows)
-
-    def count(self, rows) -> None:
-        self.tokens += sum(len(row["input_ids"]) for row in rows)
-
-    def figures(self) -> dict[str, float]:
-        (began, before), (ended, after) = self.marks
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"tokens_per_second": (after - before) / (ended - began), "memory_mb": peak}
-
-
 def ours(folder: Path, case: dict[str, object]) -> dict[str, float]:
     """Fine-tune as the assistant does, through its whole loop."""
     from shared.steps import sft
@@ -90,7 +58,7 @@ def ours(folder: Path, case: dict[str, object]) -> dict[str, float]:
 
     def build(output):
         trainer = sft.trainer(plan, str(folder), tokenizer, sft.Examples(rows, rows[:8]), output)
-        meters.append(Meter(trainer))
+        meters.append(Meter(trainer, FIRST, STEPS))
         return trainer
 
     with tempfile.TemporaryDirectory() as run:
@@ -128,26 +96,14 @@ def trls(folder: Path, case: dict[str, object], *, told: bool) -> dict[str, floa
             processing_class=AutoTokenizer.from_pretrained(folder),
             peft_config=lora,
         )
-        meter = Meter(trainer)
+        meter = Meter(trainer, FIRST, STEPS)
         trainer.train()
     return meter.figures()
 
 
-def measured(folder: Path, case: str, way: str) -> dict[str, float]:
-    """Return one measurement, made in a process of its own."""
-    told = [sys.executable, __file__, "--one", str(folder), case, way]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    ran = subprocess.run(told, capture_output=True, text=True, env=environment)
-    if ran.returncode:
-        sys.exit(ran.stderr)
-    return json.loads(ran.stdout.splitlines()[-1])
-
-
-def one(folder: str, case: str, way: str) -> None:
-    warnings.simplefilter("ignore")
-    logging.disable()
+def one(folder: str, case: str, way: str) -> dict[str, float]:
     told = CASES[case]
-    print(json.dumps(ours(Path(folder), told) if way == "ours" else trls(Path(folder), told, told=way != WAYS[2])))
+    return ours(Path(folder), told) if way == "ours" else trls(Path(folder), told, told=way != WAYS[2])
 
 
 def main() -> int:
@@ -158,7 +114,7 @@ def main() -> int:
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        one(*asked.one)
+        answer(lambda: one(*asked.one))
         return 0
     from shared.steps.bases import build_tiny
 
@@ -169,11 +125,14 @@ def main() -> int:
         folder = build_tiny(Path(place) / "base", texts)
         for case in asked.only or CASES:
             print(f"measuring {case}, {asked.rounds} x {', '.join(WAYS)} ...", flush=True)
-            found = [{way: measured(folder, case, way) for way in WAYS} for _ in range(asked.rounds)]
+            turns = range(asked.rounds)
+            measured = [{way: found(child(__file__, "--one", str(folder), case, way)) for way in WAYS} for _ in turns]
             for way in WAYS:
-                speed, memory = (statistics.median(turn[way][name] for turn in found) for name in found[0][way])
-                faster = statistics.median(t["ours"]["tokens_per_second"] / t[way]["tokens_per_second"] for t in found)
-                larger = statistics.median(turn["ours"]["memory_mb"] / turn[way]["memory_mb"] for turn in found)
+                speed, memory = (statistics.median(turn[way][name] for turn in measured) for name in measured[0][way])
+                faster = statistics.median(
+                    t["ours"]["tokens_per_second"] / t[way]["tokens_per_second"] for t in measured
+                )
+                larger = statistics.median(turn["ours"]["memory_mb"] / turn[way]["memory_mb"] for turn in measured)
                 grid.add_row(case, way, f"{speed:.0f}", f"{faster:.2f}", f"{memory:.0f}", f"{larger:.2f}")
                 missed += [f"{case}: {faster:.2f} x the speed of {way}"] if faster < SPEED else []
                 missed += [f"{case}: {larger:.2f} x the memory of {way}"] if larger > MEMORY else []

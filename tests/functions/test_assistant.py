@@ -1,7 +1,10 @@
 """The assistant through its commands: from a person's recipes to both pages answering, and what people do wrong."""
 
+import importlib
+import inspect
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -15,7 +18,9 @@ pytest.importorskip("torch")
 from functions.__main__ import main
 from shared.connect import open_platform
 from shared.steps.promotion import PROMOTIONS
+from shared.systems.assistant.describing import OPTIONS
 from shared.systems.assistant.tables import CLEANING, CONVERSATIONS, EVALUATIONS, TRIALS
+from tests.tuned_rig import stored
 
 ROOT = Path(__file__).parents[2]
 DATA = os.environ.get("ALMANAC_TEST_DATA")
@@ -148,6 +153,31 @@ def test_a_search_on_what_serves_recommends_one_setting_and_goes_on_when_called_
     assert time.monotonic() - begun < cook.seconds["search"] + 30
 
 
+def test_the_card_tells_every_option_of_a_fine_tuning_and_no_other():
+    stage = inspect.signature(importlib.import_module("functions.assistant").service.stages["finetune"])
+    assert [*stage.parameters] == [*OPTIONS, "day"]
+
+
+@pytest.mark.slow
+def test_a_run_is_made_again_bit_for_bit_by_the_command_on_its_card(tmp_path):
+    pytest.importorskip("trl")
+    homes = [House(tmp_path / name) for name in ("first", "second")]
+    for house in homes:
+        stored(open_platform(world="demo", home=house.home))
+    plan = ("--steps", "20", "--rank", "0", "--learning-rate", "5e-3", "--accumulation", "2", "--packing", "0")
+    name = homes[0].run("finetune", "--base", TINY, *plan, "--max-length", "256", "--day", "2026-10-02")["model"]
+    homes[0].run("evaluate", "--day", "2026-10-02")
+    homes[0].run("export", "--day", "2026-10-02")
+    card = (
+        open_platform(world="demo", home=homes[0].home).models.load("assistant", 1).folder / "README.md"
+    ).read_text()
+    command = next(line for line in card.splitlines() if line.startswith("almanac run assistant finetune "))
+    assert "no option" not in card
+    assert homes[1].run("finetune", *shlex.split(command)[4:], "--day", "2026-10-02")["model"] == name
+    first, second = (house.home / "demo" / "runs" / name / "best" / "model.safetensors" for house in homes)
+    assert first.read_bytes() == second.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence", "code"),
     [
@@ -162,6 +192,7 @@ def test_a_search_on_what_serves_recommends_one_setting_and_goes_on_when_called_
         (("finetune", "--learning-rate", "0"), "learning_rate 0.0 is not between 0 and 1", 2),
         (("finetune", "--seed", "-1"), "seed -1 is below 0", 2),
         (("finetune", "--seed", "4294967296"), "seed 4294967296 is above", 2),
+        (("finetune", "--packing", "2"), "packing 2 is neither 1 nor 0", 2),
         (("finetune", "--base", ""), "'' is no base", 1),
         (("finetune", "--base", "assistant:"), "'assistant:' is no base", 1),
         (("search", "--bases", "tiny,/nowhere"), "/nowhere holds no config.json", 1),

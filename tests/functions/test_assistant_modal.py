@@ -74,5 +74,10 @@ def test_a_model_is_fine_tuned_through_a_kill_evaluated_exported_promoted_and_se
     trials = there.features.read(TRIALS)
     assert sorted(trials["step"]) == [2, 2, 2, 2, 6, 6]
     assert not trials["verdict"].str.startswith("failed").any()
+    (search_name,) = set(trials["search"])
+    engine.modal("volume", "get", "almanac-assistant-runs", search_name, tmp_path, "--force")
+    files = [file for file in (tmp_path / search_name).rglob("*") if file.is_file()]
+    left = {file.relative_to(tmp_path / search_name).parts[0] for file in files}
+    assert left == {"plan.json", "told"}, "what its workers wrote is gone, but for what they found"
     kept = engine.modal("volume", "ls", "almanac-assistant-cache")
     assert "tokens-" in kept

@@ -244,6 +244,14 @@ def test_one_address_may_not_ask_without_end_and_hears_how_long_to_wait():
     assert refused.json()["error"]["message"].endswith("ask again in 8 s")
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"])
+def test_an_address_that_the_asker_invents_gives_no_other_allowance(name):
+    limiter = Limiter(burst=2, per_minute=8, clock=lambda: 0.0)
+    invented = [{"content-type": "application/json", name: f"203.0.113.{number}"} for number in range(3)]
+    answers = [post(ASKED, limiter=limiter, headers=headers) for headers in invented]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+
+
 def test_on_modal_it_is_a_class_with_a_gpu_that_sleeps_and_checks_the_token_itself():
     assert isinstance(assistant.serve, modal.Cls)
     info = assistant.serve().answer.info()

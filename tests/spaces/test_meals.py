@@ -14,7 +14,7 @@ from shared.connect import open_platform
 from shared.systems.assistant.recipes import Recipe, answer
 from tests.assistant_rig import tiny_assistant
 from tests.loopback.chat_endpoint import chat_endpoint
-from tests.spaces.test_browser import DESKTOP, PHONE, browser, text, visit  # noqa: F401 - fixtures
+from tests.spaces.test_browser import DESKTOP, PHONE, browser, settle, text, visit  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +83,21 @@ def test_list_and_table_stay_in_step(visit, elsewhere):  # noqa: F811
     expect(box).to_have_value("potato: 1000 g\ndragonfruit")
     expect(text(page, "How many grams of dragonfruit are there?")).to_be_visible()
     expect(page.get_by_text("1000", exact=True).filter(visible=True).first).to_be_visible()
+
+
+def test_what_was_not_understood_and_what_was_chosen_stays_in_sight_when_a_meal_is_composed(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url)
+    compose(page, "2 eggs, 300 g of butter or margarine, 5 m carrot")
+    settle(page)
+    expect(text(page, "'m' is no amount of food")).to_be_visible()
+    expect(text(page, "'butter or margarine' is taken as butter.")).to_be_visible()
+
+
+def test_what_has_no_weight_is_said_to_be_left_out_beside_the_recipe_as_a_phone_shows_no_other_part(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url, PHONE)
+    compose(page, "2 eggs, a dragonfruit and salt")
+    expect(text(page, "Left out: dragonfruit has no weight in the list.")).to_be_visible()
+    assert page.get_by_text("Left out: salt").count() == 0
 
 
 def test_markup_in_a_recipe_is_text(visit, elsewhere):  # noqa: F811

@@ -24,6 +24,7 @@ PAGES = """
 import importlib.util, inspect, json, sys
 import gradio as gr
 from gradio.helpers import special_args
+from starlette.datastructures import Headers
 from shared.adapters.local.registry import LocalRegistry
 from shared.adapters.local.store import LocalStore
 
@@ -54,9 +55,9 @@ LocalStore.read, LocalRegistry.load = noting_read, noting_load
 def value_of(shown):
     if isinstance(shown, gr.Chatbot):
         return TALK
-    return {"Your message": "What is a roux?", "A question to both": "What is a roux?", "Max tokens": 16}.get(
-        getattr(shown, "label", ""), getattr(shown, "value", None)
-    )
+    told = {"Your message": "What is a roux?", "A question to both": "What is a roux?", "Max tokens": 16}
+    told["What serves, against"] = "assistant v2"
+    return told.get(getattr(shown, "label", ""), getattr(shown, "value", None))
 
 spec = importlib.util.spec_from_file_location("roof", "spaces/almanac/app.py")
 sys.modules["roof"] = roof = importlib.util.module_from_spec(spec)
@@ -65,7 +66,7 @@ for function in roof.demo.fns.values():
     if function.fn is not None:
         name = function.fn.__name__
         given = list(ASKED.get(name) or map(value_of, function.inputs))
-        by = gr.Request(session_hash=name, client=None)
+        by = gr.Request(session_hash=name, client=None, headers=Headers())
         said = function.fn(*special_args(function.fn, given, by, gr.EventData(None, PRESSED))[0])
         for _ in said if inspect.isgenerator(said) else ():
             pass

@@ -51,6 +51,10 @@ class HopsworksRegistry:
         return self.load(model.name, number)
 
     def load(self, name: str, version: int) -> ModelVersion:
+        return modelfiles.opened(self._fetched(name, version), name, version)
+
+    def _fetched(self, name: str, version: int) -> Path:
+        """Return where a version lies here; the vendor's client brings it whole or not at all."""
         with self._project.asking(f"load the model {name} v{version}") as live:
             found = registry_of(live).get_model(f"{self._prefix}{modelfiles.named(name)}", version)
             if found is None:
@@ -60,7 +64,10 @@ class HopsworksRegistry:
             home = self._cache / name / f"{version}-{found.created}"
             if not home.is_dir():
                 client.patient(lambda: _fetch(found, home))
-        return modelfiles.opened(home, name, version)
+        return home
+
+    def signature(self, name: str, version: int) -> dict[str, Any]:
+        return modelfiles.signature((self._fetched(name, version) / "model.json").read_text())
 
     def versions(self, name: str) -> list[int]:
         with self._project.asking(f"list the versions of {name}") as live:

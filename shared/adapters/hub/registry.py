@@ -15,7 +15,7 @@ import time
 import uuid
 from dataclasses import asdict
 from hashlib import sha1
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.adapters import modelfiles
 from shared.adapters.hub import cards
@@ -80,6 +80,12 @@ class HubRegistry:
             self._fetch(self.repo(name), [path for path in there if path.startswith(f"{version}/")], home)
         (home / ASKED).touch()
         return modelfiles.opened(home, name, version)
+
+    def signature(self, name: str, version: int) -> dict[str, Any]:
+        fetched = self._cache / modelfiles.named(name) / str(version) / "model.json"
+        if fetched.is_file():  # that of a version never changes
+            return modelfiles.signature(fetched.read_text())
+        return modelfiles.signature(self._account.text(self.repo(name), f"{version}/model.json"))
 
     def versions(self, name: str) -> list[int]:
         return _numbers(self._account.files(self.repo(name)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.adapters import modelfiles
 from shared.adapters.local.parquet import flush
@@ -40,15 +40,21 @@ class LocalRegistry:
         return self.load(model.name, self._number(home, beside))
 
     def load(self, name: str, version: int) -> ModelVersion:
-        home = self._home(name) / str(version)
-        if not home.is_dir():
-            there = f"versions {self.versions(name)}" if self.versions(name) else "no version yet"
-            raise NotYetError(f"model {name!r} has {there}, not {version}; run its train stage")
-        return modelfiles.opened(home, name, version)
+        return modelfiles.opened(self._there(name, version), name, version)
+
+    def signature(self, name: str, version: int) -> dict[str, Any]:
+        return modelfiles.signature((self._there(name, version) / "model.json").read_text())
 
     def versions(self, name: str) -> list[int]:
         home = self._home(name)
         return sorted(int(path.name) for path in home.iterdir() if path.name.isdigit()) if home.is_dir() else []
+
+    def _there(self, name: str, version: int) -> Path:
+        home = self._home(name) / str(version)
+        if not home.is_dir():
+            there = f"versions {self.versions(name)}" if self.versions(name) else "no version yet"
+            raise NotYetError(f"model {name!r} has {there}, not {version}; run its train stage")
+        return home
 
     def _number(self, home: Path, beside: Path) -> int:
         """Rename into the next free number; whoever comes second takes the one after."""

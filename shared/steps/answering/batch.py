@@ -37,15 +37,15 @@ PASS = 512  # tokens of one forward pass: a token each answer, and parts of prom
 class Batched(Local):
     """Makes ``at_once`` answers in one batch; ``most_waiting`` more may wait, in the order they came.
 
-    ``with Batched(model) as chat``: its thread ends with the block.
+    ``with Batched(model) as chat``: its thread ends with the block, after which it answers nobody.
     """
 
     def __init__(self, model: Model, *, at_once: int = 8, most_waiting: int = 64) -> None:
         """Take a loaded model; the thread comes with the first question."""
         super().__init__(replace(model, weights=_apart(model.weights)))
         self._at_once, self._most = at_once, at_once + most_waiting
-        self._jobs: dict[str, Job] = {}  # by request, in the order they came
-        self._lock, self._manager = threading.Lock(), None
+        self._jobs: dict[str, Job] = {}  # of the thread there is, by request, in the order they came
+        self._lock, self._manager, self._closed = threading.Lock(), None, False
 
     def __enter__(self) -> Batched:
         """Return itself."""
@@ -54,7 +54,7 @@ class Batched(Local):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End the thread; answers that are not whole yet fail."""
         with self._lock:
-            manager, self._manager = self._manager, None
+            manager, self._manager, self._closed = self._manager, None, True
         if manager is not None:
             manager.stop(hard_stop=True)
 
@@ -65,11 +65,13 @@ class Batched(Local):
 
     def _begin(self, job: Job) -> None:
         with self._lock:
+            if self._closed:  # a new thread would keep the process from ending
+                raise BackendError("the model is being put away; ask again in a minute")
             if len(self._jobs) >= self._most:
                 raise BusyError(f"{self.waiting} are waiting for an answer already; ask again in a minute")
-            request = uuid.uuid4().hex
+            manager, request = self._running(), uuid.uuid4().hex
             self._jobs[request] = job
-            if self._running().add_request([*job.ids], request_id=request, max_new_tokens=job.most) is None:
+            if manager.add_request([*job.ids], request_id=request, max_new_tokens=job.most) is None:
                 del self._jobs[request]
                 raise BackendError("the model stopped answering at this moment; ask again")
 
@@ -89,8 +91,10 @@ class Batched(Local):
     def _running(self) -> Any:  # noqa: ANN401 - transformers'
         """Return the manager with its thread alive; a thread that died takes those along that it worked on."""
         if self._manager is None or not self._manager.is_running():
+            self._jobs = {}  # a new one for a new thread: those of the last one are ended by who listens to it
             self._manager = self._started()
-            threading.Thread(target=self._listen, args=(self._manager,), name="answers", daemon=True).start()
+            told = (self._manager, self._jobs)
+            threading.Thread(target=self._listen, args=told, name="answers", daemon=True).start()
         return self._manager
 
     def _started(self) -> Any:  # noqa: ANN401 - transformers'
@@ -118,16 +122,20 @@ class Batched(Local):
             use_async_batching=False,  # rows are drawn here before the next pass is laid out
         )
 
-    def _listen(self, manager: Any) -> None:  # noqa: ANN401 - transformers'
-        """Close what the manager says is done or failed, until its thread ends."""
+    def _listen(self, manager: Any, jobs: dict[str, Job]) -> None:  # noqa: ANN401 - transformers'
+        """Close what the manager says is done or failed, until its thread ends; then whatever is left."""
         while manager.is_running() or not manager.output_router.output_queue.empty():
             result = manager.get_result(timeout=0.5)
             if result is None:
                 continue
             with self._lock:
-                job = self._jobs.pop(result.request_id, None)
-            if job is not None and result.error:
-                job.end("failed", RuntimeError(result.error))
+                job = jobs.pop(result.request_id, None)
+            if job is not None:
+                job.end("failed", RuntimeError(result.error or "it was cut off"))  # nothing, where it is whole
+        with self._lock:
+            left = [jobs.pop(request) for request in [*jobs]]
+        for job in left:
+            job.end("failed", RuntimeError("the thread that drew it ended"))
 
 
 class OwnDraws(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]

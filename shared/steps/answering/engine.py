@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from shared.chat import Message, Sampling
 
 PART = 512  # tokens of a prompt read at once: between two parts an answer can be stopped
+_LOADING = threading.Lock()
 
 
 class Local(ABC):
@@ -100,6 +103,7 @@ class Engine(Local):
         """Take a loaded model."""
         super().__init__(model)
         self._turns = Turns(at_once, most_waiting)
+        weakref.finalize(self, self._turns.close)  # when nobody can ask it any more, or the process ends
 
     @property
     def waiting(self) -> int:
@@ -126,7 +130,7 @@ class Engine(Local):
     def _make(self, job: Job) -> None:
         weights, device = self._model.weights, self._model.weights.device
         read, cache = 0, None
-        while not job.ended():
+        while not (job.ended() or self._turns.closed):
             part = torch.tensor([job.ids[read : read + PART]], device=device)
             found = weights(input_ids=part, past_key_values=cache, use_cache=True, logits_to_keep=1)
             read, cache = read + part.shape[1], found.past_key_values
@@ -140,6 +144,9 @@ def load_model(folder: Path, name: str) -> Model:
     On CUDA in bfloat16, in float16 on a T4, which knows no other; on a CPU in float32, which is faster there, unless
     that takes more than half of the memory.
 
+    One at a time: transformers swaps torch's and its own functions while it loads, so that of two at once both fail,
+    and with what the first one puts back last every later one.
+
     Raises:
         BackendError: the folder does not hold a language model.
     """
@@ -149,7 +156,7 @@ def load_model(folder: Path, name: str) -> Model:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        with without_bars():
+        with _LOADING, without_bars():
             weights = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=_precision(folder, device), local_files_only=True, use_safetensors=True
             )

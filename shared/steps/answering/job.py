@@ -42,8 +42,15 @@ class Model:
 
     @property
     def context(self) -> int:
-        """Return how many tokens prompt and answer may have together."""
-        return min(int(self.weights.config.max_position_embeddings), MOST_CONTEXT)
+        """Return how many tokens prompt and answer may have together.
+
+        With LongRoPE as many as it was first trained with: beyond that it turns all positions otherwise, in one place
+        for all that are being answered, so that who asks little would be answered otherwise beside who asks much.
+        """
+        config = self.weights.config
+        rope = getattr(config, "rope_parameters", None) or {}
+        short = rope.get("original_max_position_embeddings") if rope.get("rope_type") == "longrope" else None
+        return min(int(short or MOST_CONTEXT), int(config.max_position_embeddings), MOST_CONTEXT)
 
     @property
     def ends(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ letters       signs that nobody sees, words of look-alike letters
 foods         what kind each food is, what a piece and a millilitre of it weigh
 allergen_terms  what names of foods say about allergens and animals, as tables
 allergens     the fourteen of the EU, and diets, by rule
+alternatives  what stands for "butter or margarine"
 amounts       "½ cup (110g)" as grams
 ingredients   free text as names and grams: "2 eggs, 300g rice"
 recipes       a request and its recipe: as messages, as JSON, as the grammar of an answer
@@ -16,10 +17,12 @@ sources       FineTome, ShareGPT and messages files, recipes
 cleaning      filters one after the other, and what each took away
 features      conversations kept and split; tokens of them, cached by tokenizer and template
 training      one fine-tuning: a plan, a folder, checkpoints, the best weights
+origin        what a version was fine-tuned from, where that is here
 inference     which model answers here, or which endpoint elsewhere
 instructions  checks of format, length and words that a program scores
 tastings      checks of composed meals, on requests of test conversations
 evaluation    losses with intervals, checks of instructions and meals: candidate, base, champion
+searches      a search's settings, its folder, and the commits its bases are held to
 trials        one trial of a search, by a worker that sees no store
 searching     ranks, learning rates and bases compared, and whether the difference is one
 describing    the card of a version

@@ -13,7 +13,7 @@ import re
 from typing import NamedTuple
 
 from shared.errors import SourceError
-from shared.systems.assistant.foods import LOOSE, food_of, singular
+from shared.systems.assistant.foods import LOOSE, food_of, foods_in, singular
 from shared.systems.assistant.units import CLOSED, FILLED, GRAMS, ML, MOST_GRAMS, PIECES, PIECES_OF, SPELLED, US
 
 _ONE = (
@@ -42,6 +42,7 @@ _NO_AMOUNT = re.compile(
     re.I,
 )
 _INSTEAD = re.compile(r"\(\s*or\s+([^()\d]{1,200})\)", re.I)  # what may be in its place stays, with its allergens
+_OTHER = re.compile(r"\s(?:or\s|[|/]\s)", re.I)
 _CONTAINS = re.compile(r"\((?:may\s+)?contain(?:s|ing)?\s+([^()]{1,200})\)", re.I)  # allergens, which stay in the name
 _SHORT = {
     "t": "tsp",
@@ -79,6 +80,8 @@ def split_amount(text: str) -> tuple[Amount | None, str]:
 
     >>> split_amount("1/2 cup (110g) olive oil")
     (Amount(grams=110.0, ml=118.3, pieces=None, piece=''), 'olive oil')
+    >>> split_amount("2 eggs or 50 g tofu")
+    (Amount(grams=None, ml=None, pieces=2.0, piece=''), 'eggs or  tofu')
     """
     text = _INSTEAD.sub(r" or \1 ", text)
     text = _CONTAINS.sub(lambda found: re.sub(r",|\band\b|^", " plus ", found[1]), text)
@@ -86,7 +89,7 @@ def split_amount(text: str) -> tuple[Amount | None, str]:
         text = written.sub(simpler, text)
     text = _in_digits(text)
     found = [_quantity(one, text) for one in _QUANTITY.finditer(text)]
-    rest = _without(text, found)
+    rest, found = _without(text, found), _of_first(found, text)
     if found and found[0].unit in PIECES and not re.search(r"[^\W\d_]", rest):  # "4 cloves": the unit is the food
         found, rest = [found[0]._replace(unit="")], found[0].unit
     return _last_piece(_amount(found), rest)
@@ -159,6 +162,15 @@ def _amount(found: list[_Quantity]) -> Amount | None:
     grams = weight.number * GRAMS[weight.unit] * each if weight else None
     ml = volume.number * ML[volume.unit] if volume else None
     return Amount(grams, ml) if found else None
+
+
+def _of_first(found: list[_Quantity], text: str) -> list[_Quantity]:
+    """Return the quantities of the first of several foods, as 2 eggs or 50 g tofu; of 600 g or 5 cups flour, all."""
+    for other in _OTHER.finditer(text):
+        before = [one for one in found if one.end <= other.start()]
+        if before and foods_in(_without(text[: other.start()], before)):
+            return before
+    return found
 
 
 def _of_each(count: _Quantity, weight: _Quantity) -> bool:

@@ -5,17 +5,21 @@ plan, data and filters, figures beside base and champion, parity ──► secti
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from shared.runs import ledger
 from shared.steps.base_names import tiny_size
 from shared.steps.cards import card, code, rows
 from shared.steps.scoring import Share
 from shared.steps.side_by_side import told
 from shared.systems.assistant.tables import CLEANING, SUBJECTS
+from shared.systems.assistant.training import usual_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +36,10 @@ LICENCES = {  # of bases, as their owners name them; whoever publishes a model l
     "qwen3-": "apache-2.0",
     "smollm": "apache-2.0",
 }
-OPTIONS = ("base", "rank", "learning_rate", "steps", "batch", "max_length", "precision", "seed")  # of the command
+OPTIONS = (  # of `almanac run assistant finetune`
+    *("base", "revision", "rank", "learning_rate", "steps", "batch", "accumulation", "max_length", "packing"),
+    *("precision", "seed"),
+)
 LIMITS = """\
 * It is judged on conversations like those it learned from, and by the form of its answers; nothing here measures
   whether what it says is true.
@@ -65,7 +72,7 @@ def described(platform: Platform, run: Run, tuned: Tuned, figures: pd.DataFrame,
         "Whether the files are that model": _sameness(found),
         "Limits": LIMITS,
         "Licence": _licence_told(plan.base),
-        "Made again": _commands(tuned, run),
+        "Made again": made_again(platform, run, tuned, found),
     }
     return card(_head(plan), f"Assistant: {tuned.name}", sections)
 
@@ -161,8 +168,33 @@ def _licence_told(base: str) -> str:
     return f"That of the base {code(base)}, which is not known here, and of what it learned from."
 
 
-def _commands(tuned: Tuned, run: Run) -> str:
-    options = " ".join(f"--{name.replace('_', '-')} {getattr(tuned.plan, name)}" for name in OPTIONS)
-    stages = ("prepare", f"finetune {options}", f"evaluate --name {tuned.name}", f"export --name {tuned.name}")
+def made_again(platform: Platform, run: Run, tuned: Tuned, found: Written) -> str:
+    """Return the commands that make it again; what they cannot say stands below them, in words."""
+    told = {name: getattr(tuned.plan, name) for name in OPTIONS}
+    options = " ".join(_option(name, value) for name, value in told.items() if value != "")
+    stages = ["prepare", f"finetune {options}", f"evaluate --name {tuned.name}", f"export --name {tuned.name}"]
+    stages[-1] += " --llama-cpp CHECKOUT" if found.has_gguf else ""
     commands = "\n".join(" ".join(f"almanac run assistant {stage}".replace("```", "").split()) for stage in stages)
-    return f"```\n{commands}\n```\n\nWith the code of version {code(run.code_version)}, and the same sources."
+    usual, plan = asdict(usual_plan(**told)), asdict(tuned.plan)
+    others = ", ".join(f"{name} {value}" for name, value in plan.items() if value != usual[name])
+    lines = [
+        f"`prepare` with the sources above; trained {_code_version(platform, tuned, run)}.",
+        f"Besides, the plan had {others}, for which there is no option." if others else "",
+        f"The run has the name {code(tuned.name)} again, which follows from plan and conversations;",
+        "another name says that one of them differs. On a CPU like the one above, with the same libraries, its weights",
+        "are the same bit for bit; on a GPU sums differ in their last digits.",
+    ]
+    return f"```\n{commands}\n```\n\n" + " ".join(filter(None, lines))
+
+
+def _option(name: str, value: object) -> str:
+    return f"--{name.replace('_', '-')} {shlex.quote(str(int(value) if isinstance(value, bool) else value))}"
+
+
+def _code_version(platform: Platform, tuned: Tuned, run: Run) -> str:
+    """Return the code that trained it, by the ledger: the first run that ended it; else the one that writes this."""
+    rows = ledger(platform, "assistant", "finetune")
+    done = rows[(rows["status"] == "done") & rows["report"].map(lambda told: json.loads(told)["model"] == tuned.name)]
+    if done.empty:
+        return f"elsewhere; this card was written with the code of version {code(run.code_version)}"
+    return f"with the code of version {code(str(done['code_version'].iloc[0]))}"

@@ -1,7 +1,7 @@
 """How a fine-tuned model does beside its base and the champion, on what none of them learned from.
 
     test conversations ──► losses ─────────────┐
-    instructions ──► answers, judged by rule ──┼──► figures of candidate, base, champion ──► EVALUATIONS, losses.parquet
+    instructions ──► answers, judged by rule ──┼──► figures of candidate, base, champion ──► EVALUATIONS, losses
     meals' requests ──► recipes, checked ──────┘        └──► a row a figure: better, worse, no sure difference
 
 Meals are composed as they are served, under the grammar; and by the candidate also without it, to show what that does.
@@ -34,6 +34,8 @@ from shared.systems.assistant.training import base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
     from shared.chat import Message
     from shared.ports import ModelVersion, Platform
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from shared.systems.assistant.recipes import MealRequest
     from shared.systems.assistant.training import Folders
 
-LOSSES = "losses.parquet"  # in the run's folder: a row a conversation and subject
 MORE = "prepare more with `almanac run assistant prepare`, from a larger --source or with a higher --limit"
 
 log = logging.getLogger("almanac")
@@ -212,6 +213,14 @@ def judged(who: str, subject: Subject, asked: Asked) -> Found:
     return Found(subject, losses, figures)
 
 
+def losses_of(tuned: Tuned, evaluated_at: datetime) -> Path:
+    """Return where the losses behind the figures of that time lie: a row a conversation and subject.
+
+    Figures name them by their time, so that a kill between the two leaves older figures with their own losses.
+    """
+    return tuned.folder / f"losses-{evaluated_at:%Y%m%dT%H%M%S}.parquet"
+
+
 def _in_one_unit(found: Mapping[str, Found]) -> tuple[dict[str, Found], str]:
     """Return the same with losses that can be compared: by token, or by byte where tokenizers differ; and which."""
     losses, unit = likelihood.comparable({who: one.losses for who, one in found.items()})
@@ -222,12 +231,19 @@ def _in_one_unit(found: Mapping[str, Found]) -> tuple[dict[str, Found], str]:
 
 
 def _keep(platform: Platform, run: Run, tuned: Tuned, found: Mapping[str, Found]) -> None:
-    """Write losses into the run's folder, then figures into the store."""
+    """Write losses into the run's folder, then figures, by which they are found, into the store; older losses go."""
     parts = [one.losses.assign(subject=who, model=one.subject.model) for who, one in found.items()]
-    beside = tuned.folder / f".{LOSSES}"
+    known = platform.features.read(EVALUATIONS)
+    before = known.loc[known["run"] == tuned.name, "evaluated_at"]
+    for left in {*tuned.folder.glob("losses*.parquet")} - {losses_of(tuned, at) for at in before.nlargest(1)}:
+        left.unlink()  # the newest stay until newer figures are stored
+    place = losses_of(tuned, run.started_at)
+    beside = place.with_name(f".{place.name}")
     with checkpoints.on_disk(tuned.folder):
         pd.concat(parts).reset_index().to_parquet(beside)
-        beside.replace(tuned.folder / LOSSES)
+        checkpoints.to_disk(beside)
+        beside.replace(place)
+        checkpoints.to_disk(tuned.folder)
     rows = [
         {"run": tuned.name, "subject": who, "model": one.subject.model, "figure": name, "evaluated_at": run.started_at}
         | {part: getattr(figure.share, part) for part in ("value", "low", "high", "count")}

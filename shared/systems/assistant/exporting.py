@@ -1,7 +1,7 @@
 """How a fine-tuned model comes to serve: merged, proven the same, described, registered, held against others.
 
     best/ ──► merged weights, read back: same logits ──► adapter, GGUF, card beside them ──► registry, model `assistant`
-    losses.parquet, meals' figures ──► judge ──► promotions
+    losses, meals' figures ──► judge ──► promotions
 
 A run is registered once: called again, it says which version that was.
 """
@@ -27,7 +27,7 @@ from shared.steps.bases import open_tokenizer
 from shared.steps.rendering import prompt
 from shared.steps.tuned import ended
 from shared.systems.assistant.describing import Written, beside, described
-from shared.systems.assistant.evaluation import LOSSES, serving
+from shared.systems.assistant.evaluation import losses_of, serving
 from shared.systems.assistant.instructions import prompts
 from shared.systems.assistant.tables import EVALUATIONS, MODEL
 from shared.systems.assistant.training import base_of
@@ -99,9 +99,9 @@ def _judgement(platform: Platform, run: Run, tuned: Tuned) -> _Judged:
     figures = figures[figures["run"] == tuned.name]
     figures = figures[figures["evaluated_at"] == figures["evaluated_at"].max()]
     command = f"run `almanac run assistant evaluate --name {tuned.name}`"
-    if figures.empty or not (tuned.folder / LOSSES).exists():
+    if figures.empty or not (place := losses_of(tuned, figures["evaluated_at"].iloc[0])).exists():
         raise NotYetError(f"{tuned.name} was not judged yet; {command}")
-    losses = pd.read_parquet(tuned.folder / LOSSES)
+    losses = pd.read_parquet(place)
     by = {str(who): part.set_index("conversation_id") for who, part in losses.groupby("subject")}
     against = str(by["champion"]["model"].iloc[0]) if "champion" in by else ""
     champion, flaw = serving(platform, run)

@@ -1,6 +1,7 @@
 """Which versions of the assistant may answer, and one of them opened in this process.
 
-    PROMOTIONS ──► models_that_answer: champion, challenger, earlier ones ──► open_local ──► an engine, kept loaded
+    PROMOTIONS ──► models_that_answer: champion, challenger, earlier ones ─┬─► opened ──► an engine, kept loaded
+    the champion's signature ──► origin: its base, where that is here ─────┘
 
 Nothing here imports torch before a model is opened: a page that asks an endpoint needs none.
 """
@@ -18,17 +19,20 @@ import pandas as pd
 from shared.errors import NotYetError, UsageError
 from shared.steps.extras import needed
 from shared.steps.promotion import PROMOTIONS, SERVING
+from shared.systems.assistant.origin import origin_of
 from shared.systems.assistant.tables import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
-    from shared.ports import ModelVersion, Platform
+    from shared.ports import Platform
     from shared.steps.answering.engine import Engine
     from shared.steps.answering.job import Model
+    from shared.systems.assistant.origin import Origin
 
-    Key = tuple[str, int, datetime]  # world, version, when it was first decided on
+    Key = tuple[str, str, datetime]  # world, name, when it or what was made of it was first decided on
 
 MOST_LOADED = 2  # champion and challenger: each takes gigabytes
 MAKES_ONE = "`almanac run assistant prepare`, then finetune, evaluate and export"
@@ -36,17 +40,19 @@ MAKES_ONE = "`almanac run assistant prepare`, then finetune, evaluate and export
 
 @dataclass(frozen=True)
 class Answerer:
-    """A version that may answer: the champion, the challenger that waits, or one that served before."""
+    """A version that may answer: the champion, the challenger that waits, one that served before; or a base."""
 
-    version: int
-    role: str  # champion, challenger or earlier
+    version: int  # 0: of a base that is none of ours
+    role: str  # champion, challenger, earlier or base
     reason: str  # of the last decision on it
-    decided_at: datetime  # of the first one: with the version it tells one store's model from another's
+    decided_at: datetime  # of the first one: with the name it tells one store's model from another's
+    folder: Path | None = None  # of weights that the registry has not
+    called: str = ""
 
     @property
     def name(self) -> str:
         """What it is called, on pages and beside what visitors prefer."""
-        return f"{MODEL} v{self.version}"
+        return self.called or f"{MODEL} v{self.version}"
 
 
 def models_that_answer(platform: Platform, *, until: datetime | None = None) -> list[Answerer]:
@@ -71,6 +77,17 @@ def models_that_answer(platform: Platform, *, until: datetime | None = None) -> 
     return [_answerer(rows[rows["version"] == version], role) for version, role in roles.items()]
 
 
+def with_base(platform: Platform, there: list[Answerer], runs: Path) -> tuple[list[Answerer], Origin | None]:
+    """Return those that may answer, with the champion's base last where it is here; and what is known of that base."""
+    champion = there[0]
+    origin = origin_of(platform, champion.version, runs)
+    if origin is None or origin.lacking or origin.name in [one.name for one in there]:
+        return there, origin
+    reason = f"{champion.name} was fine-tuned from it, and is judged against it."
+    of = (origin.version, "base", reason, champion.decided_at, origin.folder)
+    return [*there, Answerer(*of, called=origin.name)], origin
+
+
 def chosen(platform: Platform, which: str = "champion") -> Answerer:
     """Return the version of a role, of a number such as ``3``, or of a name such as ``assistant v3``.
 
@@ -85,27 +102,25 @@ def chosen(platform: Platform, which: str = "champion") -> Answerer:
     raise UsageError(f"{which!r} does not answer; there are: {', '.join(one.name for one in there)}")
 
 
-def open_local(platform: Platform, which: str = "champion") -> Engine:
+def opened(platform: Platform, one: Answerer) -> Engine:
     """Return an engine in this process; the last two stay loaded, and are shared by all who ask for them.
 
     Raises:
-        NotYetError, UsageError: as ``chosen``.
+        NotYetError: its files are gone.
         MissingExtraError: the packages that compute are not installed.
     """
     needed("answering on this machine", "llm", "torch", "transformers")
     from shared.steps.answering.engine import Engine
 
-    one = chosen(platform, which)
-    return _LOADED.get((platform.world, one.version, one.decided_at), lambda: Engine(load_model(platform, one)))
+    return _LOADED.get((platform.world, one.name, one.decided_at), lambda: Engine(load_model(platform, one)))
 
 
 def load_model(platform: Platform, one: Answerer) -> Model:
-    """Return the weights and tokenizer of a version, every file's hash checked."""
+    """Return the weights and tokenizer of a version, every file's hash checked; nothing is fetched of a base."""
     needed("answering on this machine", "llm", "torch", "transformers")
     from shared.steps.answering.engine import load_model
 
-    registered: ModelVersion = platform.models.load(MODEL, one.version)
-    return load_model(registered.folder, one.name)
+    return load_model(one.folder or platform.models.load(MODEL, one.version).folder, one.name)
 
 
 class Loaded:

@@ -5,8 +5,8 @@
 
 Of a range the lower end is taken, and what is estimated from a volume or a count is as ``foods`` says, so what comes
 back is what there surely is. A name keeps letters of any script, digits, blanks, hyphens and apostrophes: nothing else
-reaches a prompt or a page. It is never cut, as an allergen may stand at its end, and "X or Y" stays both where Y brings
-what X does not hold. Amounts are whole grams from 1 to ``MOST_GRAMS``.
+reaches a prompt or a page. It is never cut, as an allergen may stand at its end; what stands for "X or Y" is said, see
+``alternatives``. Amounts are whole grams from 1 to ``MOST_GRAMS``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.errors import SourceError
-from shared.systems.assistant.allergen_terms import PLAIN
-from shared.systems.assistant.allergens import allergens_of
+from shared.systems.assistant.alternatives import OR, one_name
 from shared.systems.assistant.amounts import grams_of, no_amount, split_amount
 from shared.systems.assistant.foods import PANTRY, SEASONING, food_of, foods_in, singular, word_set, words
 from shared.systems.assistant.letters import mixed, seen
@@ -70,11 +69,14 @@ class Ingredient:
 
 
 class Parsed(NamedTuple):
-    """What was understood: ingredients by name, names without a weight, and a sentence on all that was not taken."""
+    """What was understood: ingredients by name, names without a weight; sentences on what was not taken, and what for
+    several that a list leaves open.
+    """
 
     ingredients: tuple[Ingredient, ...] = ()
     unweighed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Parsed:
@@ -123,7 +125,9 @@ def merge(*parts: Parsed) -> Parsed:
     problems += [f"Only the first {MOST_INGREDIENTS} ingredients were taken."] if len(grams) > MOST_INGREDIENTS else []
     taken = [Ingredient(name, min(g, MOST_GRAMS)) for name, g in grams.items()]
     unweighed = [name for part in parts for name in part.unweighed if name not in grams]
-    return Parsed(tuple(taken[:MOST_INGREDIENTS]), tuple(dict.fromkeys(unweighed)), tuple(dict.fromkeys(problems)))
+    chosen = dict.fromkeys(choice for part in parts for choice in part.chosen)
+    once = (tuple(dict.fromkeys(unweighed)), tuple(dict.fromkeys(problems)), tuple(chosen))
+    return Parsed(tuple(taken[:MOST_INGREDIENTS]), *once)
 
 
 def clean_name(text: str) -> str:
@@ -167,11 +171,12 @@ def _item(text: str) -> Parsed:
         grams = grams_of(amount, name) if amount else None
     except SourceError as refused:
         return Parsed(problems=(str(refused),))
+    chosen = _chosen(rest, name)
     if grams is None:
         why = "What one weighs is not known here." if amount else "The list does not say."
         asked = f"How many grams of {name} are there? {why}"
-        return Parsed(unweighed=(name,), problems=() if name in PANTRY else (asked,))
-    return Parsed((Ingredient(name, grams),), problems=_doubts(name, grams))
+        return Parsed(unweighed=(name,), problems=() if name in PANTRY else (asked,), chosen=chosen)
+    return Parsed((Ingredient(name, grams),), problems=_doubts(name, grams), chosen=chosen)
 
 
 def _row(name: object, grams: object) -> Parsed:
@@ -220,12 +225,19 @@ def _is_amount(part: str) -> bool:
 
 def _pass(text: str) -> str:
     """Return a name without signs and words of preparation, singular; it never gets longer."""
-    either = [
-        name for part in re.split(r"\sor(?=\s)", f" {_shown(_STROKE.sub(' or ', text))} ") if (name := _bare(part))
-    ]
-    first = next(filter(foods_in, either), next(iter(either), ""))
-    both = [name for name in dict.fromkeys(either) if name == first or not {*words(name)} <= PLAIN]
-    return " or ".join(both) if len(both) > 1 and _brings_more(first, both) else first
+    return one_name(_either(text), MOST_CHARACTERS)
+
+
+def _either(text: str) -> list[str]:
+    """Return the names that a text leaves open, mostly one."""
+    parts = re.split(r"\sor(?=\s)", f" {_shown(_STROKE.sub(OR, text))} ")
+    return [name for part in parts if (name := _bare(part))]
+
+
+def _chosen(text: str, name: str) -> tuple[str, ...]:
+    """Return the sentence that says what is taken for several names, where a text leaves them open."""
+    either = OR.join(dict.fromkeys(map(_pass, _either(text))))
+    return (f"'{either}' is taken as {name}.",) if OR in either and either != name else ()
 
 
 def _bare(part: str) -> str:
@@ -234,15 +246,6 @@ def _bare(part: str) -> str:
     return " ".join(
         singular(word) for word in kept if word and singular(word) not in _PREPARED and not word.isdecimal()
     )
-
-
-def _brings_more(first: str, both: Sequence[str]) -> bool:
-    """Return whether another of several foods may hold what the first does not."""
-    one, all_ = allergens_of(first), allergens_of(" or ".join(both))
-    same = {food.kind for food in foods_in(first)}
-    kinds = {name: {food.kind for food in foods_in(name)} for name in both}
-    told = all(allergens_of(name).known or (kinds[name] and kinds[name] <= same) for name in both if name != first)
-    return not (told and {*all_.allergens} <= {*one.allergens} and {*all_.kinds} <= {*one.kinds})
 
 
 def _shown(text: str) -> str:
@@ -260,6 +263,6 @@ def _hostile(name: str) -> bool:
     """Return whether a name reads like an order to a model, or is too long to be that of a food nobody knows."""
     said = words(name)
     steers = not _STEERING.isdisjoint(said) or any(
-        words(one)[:1] and words(one)[0] in _ORDERS for one in name.split(" or ")
+        words(one)[:1] and words(one)[0] in _ORDERS for one in name.split(OR)
     )
     return steers or not any(map(str.isalpha, name)) or (len(said) > 4 and not foods_in(name))

@@ -10,26 +10,25 @@ is the smaller model.
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from shared.errors import NotYetError, UsageError
+from shared.errors import NotYetError
 from shared.runs import Report
 from shared.steps import likelihood
-from shared.steps.asha import FAILED, Halving, Ladder
-from shared.steps.base_names import TINY
+from shared.steps.asha import FAILED, Halving
 from shared.steps.promotion import champion, paired_bootstrap
+from shared.steps.run_folder import read
 from shared.systems.assistant.features import fingerprint
+from shared.systems.assistant.searches import home_of, prepared, sweep, told_of
 from shared.systems.assistant.tables import MODEL, TRIALS
-from shared.systems.assistant.training import learned_from, usual_plan
-from shared.systems.assistant.trials import DATA, Tried, place
+from shared.systems.assistant.training import learned_from
+from shared.systems.assistant.trials import Tried
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,54 +36,25 @@ if TYPE_CHECKING:
     from shared.ports import Platform
     from shared.runs import Run
     from shared.steps.asha import Job
-    from shared.steps.plans import Plan
     from shared.steps.promotion import Interval
+    from shared.systems.assistant.searches import Search
     from shared.systems.assistant.training import Folders
 
     Part = dict[str, Any]
     Each = Callable[[Iterable[Part | None]], Iterator[Part]]  # jobs ──► what came of them, in any order
 
+BEST = "best"  # the verdict on one trial: with it, the search has decided
+FAILED_AS = "failed: "  # begins the verdict on one that broke
+
 log = logging.getLogger("almanac")
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is compared: each base with each rank and learning rate; those that get to the top with each seed."""
-
-    bases: tuple[str, ...] = (TINY,)
-    ranks: tuple[int, ...] = (8, 16, 32, 64)
-    learning_rates: tuple[float, ...] = (1e-4, 2e-4, 5e-4)
-    ladder: Ladder = field(default_factory=Ladder)
-    seeds: int = 1
-    at_once: int = 4  # jobs given out at a time
-
-    def __post_init__(self) -> None:
-        """Refuse a search of nothing.
-
-        Raises:
-            UsageError: nothing is to be compared.
-        """
-        if not (self.bases and self.ranks and self.learning_rates and self.seeds > 0 and self.at_once > 0):
-            raise UsageError(f"a search compares at least one base, rank and learning rate, with one seed; got {self}")
-
-    def plans(self, seed: int = 0) -> dict[str, Plan]:
-        """Return the plan of each trial, by a short name; each runs to the highest rung, if it gets there.
-
-        >>> [*Search(ranks=(8,), learning_rates=(1e-4, 2e-4)).plans(seed=1)]
-        ['tiny-r8-lr1e-04-s1', 'tiny-r8-lr2e-04-s1']
-        """
-        lowest, steps = self.ladder.lowest, self.ladder.steps[-1]
-        rungs = {"steps": steps, "evaluate_every": lowest, "checkpoint_every": lowest, "patience": 0, "seed": seed}
-        several = itertools.product(self.bases, self.ranks, self.learning_rates)
-        plans = [usual_plan(base, rank=rank, learning_rate=rate, **rungs) for base, rank, rate in several]
-        return {f"{plan.base}-r{plan.rank}-lr{plan.learning_rate:.0e}-s{seed}": plan for plan in plans}
 
 
 def search(platform: Platform, run: Run, plan: Search, folders: Folders, each: Each) -> Report:
     """Try each setting; report which is best, and the cheapest that is not surely worse.
 
     ``each`` maps ``trials.attempt`` over parts; one of None says that none is known yet. Called again with the same
-    conversations it goes on: rungs from TRIALS, trials from their checkpoints.
+    conversations it goes on: rungs from TRIALS, trials from their checkpoints. One that has decided answers from what
+    it found then; with more seeds, it trains those alone.
 
     Raises:
         NotYetError: there are no conversations, or every trial failed.
@@ -92,9 +62,10 @@ def search(platform: Platform, run: Run, plan: Search, folders: Folders, each: E
     trying = _Trying(platform, run, plan, folders.runs)
     halving = Halving([*plan.plans()], plan.ladder, at_once=plan.at_once)
     halving.know(trying.known())
-    log.info("assistant search: %d settings", len(plan.plans()), extra={"due": len(plan.plans())})
-    for tried in trying.done(each, halving.jobs()):
-        halving.take(tried.trial, tried.step, FAILED if tried.error else tried.loss)
+    if not trying.decided:
+        log.info("assistant search: %d settings", len(plan.plans()), extra={"due": len(plan.plans())})
+        for tried in trying.done(each, halving.jobs()):
+            halving.take(tried.trial, tried.step, FAILED if tried.error else tried.loss)
     top = halving.losses[plan.ladder.steps[-1]]
     best = min(top, key=lambda trial: top[trial], default="")
     if not best or top[best] == FAILED:
@@ -120,23 +91,31 @@ def bases(platform: Platform, told: str) -> tuple[str, ...]:
         raise NotYetError(f"no version serves that a search could begin with: {how}") from cause
 
 
+def swept(platform: Platform, runs: Path) -> None:
+    """Remove what searches that have decided no longer need: weights and checkpoints of trials, copies of bases."""
+    rows = platform.features.read(TRIALS)
+    for name in set(rows.loc[rows["verdict"] == BEST, "search"]):
+        if (runs / name).is_dir():
+            sweep(runs / name)
+
+
 class _Trying:
     """The search's folder and rows, and what came of its trials."""
 
     def __init__(self, platform: Platform, run: Run, plan: Search, runs: Path) -> None:
-        """Write what workers read: conversations, and bases that are no repository's."""
-        rows = pd.concat(learned_from(platform, run).values())[["conversation_id", "split", "messages"]]
-        self._platform, self._run, self._plan, self._data = platform, run, plan, fingerprint(rows)
-        told = {name: value for name, value in asdict(plan).items() if name not in ("seeds", "at_once")}
-        short = hashlib.sha256(json.dumps([told, self._data]).encode()).hexdigest()[:8]
-        self.name = f"search-{short}"
-        self._home = runs / self.name
+        """Find the search's folder, and take up what earlier attempts found."""
+        self._rows = pd.concat(learned_from(platform, run).values())[["conversation_id", "split", "messages"]]
+        self._platform, self._run, self._plan, self._data = platform, run, plan, fingerprint(self._rows)
+        self._home, commits = home_of(runs, plan, self._data)
+        self.name = self._home.name
+        self._plans = {name: one for seed in range(plan.seeds) for name, one in plan.plans(seed, commits).items()}
         self._found: dict[Job, Tried] = {}
-        self._places = {base: place(platform, base, self._home / "bases", rows) for base in plan.bases}
-        self._plans = {name: one for seed in range(plan.seeds) for name, one in plan.plans(seed).items()}
-        if not (self._home / DATA).exists():
-            rows.assign(messages=rows["messages"].map(json.dumps)).to_parquet(self._home / f".{DATA}")
-            (self._home / f".{DATA}").rename(self._home / DATA)
+        self.decided = bool((self.rows()["verdict"] == BEST).any())  # by an earlier attempt
+        self._take_up()
+
+    @cached_property
+    def _places(self) -> dict[str, str]:
+        return prepared(self._platform, self._home, self._plan.bases, self._rows)
 
     def rows(self) -> pd.DataFrame:
         """Return this search's rows of TRIALS."""
@@ -144,13 +123,15 @@ class _Trying:
         return rows[rows["search"] == self.name]
 
     def known(self) -> dict[Job, float]:
-        """Return the losses that an earlier attempt found, by trial and step."""
+        """Return the losses that an earlier attempt found, by trial and step; of the seed that all are tried with."""
         rows = self.rows().dropna(subset=["loss"])
+        rows = rows[rows["trial"].isin([*self._plan.plans()])]
         return {(row["trial"], int(row["step"])): float(row["loss"]) for row in rows.to_dict("records")}
 
     def done(self, each: Each, jobs: Iterable[Job | None]) -> Iterator[Tried]:
         """Yield what came of each job, its row written."""
-        for told in each(None if job is None else self._part(*job) for job in jobs):
+        places = self._places  # written before workers look
+        for told in each(None if job is None else self._part(*job, places) for job in jobs):
             tried = Tried.of(told)
             self._found[tried.trial, tried.step] = tried
             self._keep(tried)
@@ -178,7 +159,7 @@ class _Trying:
         rows = self.rows()
         last = rows.groupby("trial")["step"].transform("max") == rows["step"]
         verdicts = rows["verdict"].where(rows["loss"].isna(), "went on").mask(last & rows["loss"].notna(), "stopped")
-        for trial, verdict in {**{rival: _said(gap) for rival, gap in gaps.items()}, best: "best"}.items():
+        for trial, verdict in {**{rival: _said(gap) for rival, gap in gaps.items()}, best: BEST}.items():
             verdicts = verdicts.mask(last & (rows["trial"] == trial), verdict)
         chosen = _recommended(best, gaps)
         if chosen != best:
@@ -212,7 +193,8 @@ class _Trying:
         told += worse or ([] if gaps else ["nothing cheaper was tried"])
         seeds = f"{self._plan.seeds} seeds" if self._plan.seeds > 1 else "one seed"
         told.append(f"{seeds} each: the intervals do not say how much a training varies, nor that the best was chosen")
-        next_step = f"next: almanac run assistant finetune --base {plan.base} --rank {plan.rank}"
+        commit = f" --revision {plan.revision}" if plan.revision else ""
+        next_step = f"next: almanac run assistant finetune --base {plan.base}{commit} --rank {plan.rank}"
         return "; ".join([*told, f"{next_step} --learning-rate {plan.learning_rate}"])
 
     def _cheaper(self, best: str, losses: dict[int, dict[str, float]]) -> list[str]:
@@ -231,18 +213,34 @@ class _Trying:
         """Return the losses of a trial trained to the top, its seeds averaged; None if one of them failed."""
         stem, top = trial.rpartition("-s")[0], self._plan.ladder.steps[-1]
         jobs = [(f"{stem}-s{seed}", top) for seed in range(self._plan.seeds)]
-        for _ in self.done(each, [job for job in jobs if job not in self._found]):
-            pass
+        if missing := [job for job in jobs if job not in self._found]:
+            for _ in self.done(each, missing):
+                pass
         found = [self._found[job] for job in jobs if job in self._found]
         if len(found) < len(jobs) or any(one.error for one in found):
             return None
         losses: pd.DataFrame = pd.concat([one.losses for one in found]).groupby(level=0).mean()
         return losses
 
-    def _part(self, trial: str, step: int) -> Part:
+    def _take_up(self) -> None:
+        """Know what is kept of trials, and give it its rows; once it was decided, those that failed are known, too."""
+        rows = self.rows().set_index(["trial", "step"])["verdict"]
+        jobs = [(trial, step) for trial in self._plans for step in self._plan.ladder.steps]
+        for trial, step in jobs:
+            kept = told_of(self._home, self._plans[trial], self._data, step)
+            if kept.exists():
+                self._found[trial, step] = Tried.of(read(kept))
+                if (trial, step) not in rows.index:
+                    self._keep(self._found[trial, step])
+            elif self.decided and str(rows.get((trial, step), "")).startswith(FAILED_AS):
+                self._found[trial, step] = Tried.of(
+                    {"trial": trial, "step": step, "losses": {}, "error": rows[trial, step].removeprefix(FAILED_AS)}
+                )
+
+    def _part(self, trial: str, step: int, places: dict[str, str]) -> Part:
         plan = self._plans[trial]
         told = {"search": self.name, "trial": trial, "step": step, "data": self._data}
-        return told | {"plan": asdict(plan), "place": self._places[plan.base]}
+        return told | {"plan": asdict(plan), "place": places[plan.base]}
 
     def _keep(self, tried: Tried) -> None:
         plan = self._plans[tried.trial]
@@ -251,7 +249,7 @@ class _Trying:
         row |= {"trained": tried.trained or None, "weights": tried.weights or None}
         row |= {
             "loss": None if tried.error else tried.loss,
-            "verdict": f"failed: {tried.error}" if tried.error else "trained",
+            "verdict": f"{FAILED_AS}{tried.error}" if tried.error else "trained",
         }
         self._platform.features.write(TRIALS, pd.DataFrame([row])[TRIALS.names])
 

@@ -102,7 +102,7 @@ FEEDBACK = Table(
         Column("given_at", "time"),
         Column("visitor", "text", about="hash of the visit's session: nobody can be known by it"),
         Column("verdict", "text", allowed=VERDICTS),
-        Column("asked", "text", about="JSON: the conversation up to the answer"),
+        Column("asked", "text", about="JSON: messages up to the answer, with what the model was told first"),
         Column("chosen", "text", about="the answer preferred, or thumbed up; of a tie one; empty for a thumb down"),
         Column("rejected", "text", about="the other answer, or the one thumbed down; empty for a thumb up"),
         Column("chosen_model", "text", nullable=True, about="such as assistant v3"),

@@ -21,6 +21,7 @@ from shared.steps.bases import build_tiny, open_tokenizer
 from shared.steps.finetune import finetune as trained
 from shared.steps.plans import Plan
 from shared.steps.run_folder import already
+from shared.steps.tuned import begun_with
 from shared.systems.assistant.features import conversations, fingerprint, tokenised
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def finetune(
 ) -> Report:
     """Fine-tune on the conversations known by the run's date, or go on with it; return losses beside the base's.
 
+    A base on the Hub is that of the plan's revision; without one, that of an earlier attempt, else the newest.
+
     Raises:
         NotYetError: there are no conversations, or no such version to begin with.
         SourceError: the base is none.
@@ -74,7 +77,7 @@ def finetune(
     """
     known = learned_from(platform, run)
     data = fingerprint(pd.concat(known.values()))
-    plan = replace(plan, revision=pinned(plan.base, plan.revision))
+    plan = replace(plan, revision=pinned(plan.base, plan.revision or begun_with(folders.runs, plan, data)))
     folder = folders.runs / plan.name(data)
     began = "had ended before" if already(folder) else "begun anew"
 
@@ -92,6 +95,7 @@ def finetune(
     ended = trained(plan, data, folder, build, on_checkpoint)
     if ended.resumed_from and began == "begun anew":
         began = f"gone on after step {ended.resumed_from}"
+    commit = f", on {plan.base} at commit {plan.revision[:12]}" if plan.revision else ""
     metrics = _metrics(ended)
     told = asdict(plan) | {"alpha": plan.alpha, "data": data, "run": ended.name, "device": ended.device}
     platform.tracker.log(run.run_id, told, metrics)
@@ -101,7 +105,7 @@ def finetune(
         baselines={"eval_loss": ended.base_loss},
         headline="eval_loss",
         model=ended.name,
-        note=f"{began}; best after step {ended.best_step} of {ended.steps}, on {ended.device}; "
+        note=f"{began}{commit}; best after step {ended.best_step} of {ended.steps}, on {ended.device}; "
         f"next: almanac run assistant evaluate --name {ended.name}",
     )
 

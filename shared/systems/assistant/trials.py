@@ -1,6 +1,6 @@
 """One trial of a search, by a worker that sees no store: only the search's folder, with conversations and bases in it.
 
-a part: plan, step, base ──► trained up to the step, from wherever it was ──► losses a validation conversation
+a part: plan, step, base ──► trained up to the step, from wherever it was ──► losses a validation conversation ──► told/
 """
 
 from __future__ import annotations
@@ -8,21 +8,21 @@ from __future__ import annotations
 import json
 import logging
 import math
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from shared.steps import likelihood
-from shared.steps.base_checks import checked, pinned
-from shared.steps.base_names import located, tiny_size
-from shared.steps.bases import build_tiny, open_tokenizer
+from shared.steps import checkpoints, likelihood
+from shared.steps.base_checks import checked
+from shared.steps.base_names import tiny_size
+from shared.steps.bases import open_tokenizer
 from shared.steps.finetune import finetune
 from shared.steps.plans import Plan
+from shared.steps.run_folder import read
 from shared.steps.rungs import reopen, stopping
 from shared.systems.assistant.features import tokenised
-from shared.systems.assistant.tables import MODEL
+from shared.systems.assistant.searches import DATA, told_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 
     from transformers import Trainer
 
-    from shared.ports import Platform
     from shared.systems.assistant.training import Folders
-
-DATA = "conversations.parquet"  # of a search: conversation_id, split, messages as JSON
 
 log = logging.getLogger("almanac")
 
@@ -63,31 +60,22 @@ class Tried:
 
 
 def attempt(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], None]) -> dict[str, Any]:
-    """Return what came of one part of a search, as plain values; a trial that breaks says so, and others go on."""
+    """Return what came of one part of a search, as plain values; a trial that breaks says so, and others go on.
+
+    It is kept in the search's folder: by the time that somebody asks again, the trial may have gone on.
+    """
     told = {"trial": part["trial"], "step": part["step"], "error": ""}
     try:
-        return told | _attempted(part, folders, on_checkpoint)
+        kept = told_of(folders.runs / part["search"], Plan(**part["plan"]), part["data"], part["step"])
+        if not kept.exists():
+            found = told | _attempted(part, folders, on_checkpoint)
+            kept.parent.mkdir(exist_ok=True)
+            checkpoints.replaced(kept, json.dumps(found))
+            on_checkpoint()
+        return read(kept)
     except Exception as failure:  # noqa: BLE001 - of any kind: memory, a base that is none, numbers that ran away
         log.warning("assistant search: %s failed at %d: %s", part["trial"], part["step"], failure)
         return told | {"losses": {}, "error": f"{type(failure).__name__}: {failure}"[:300]}
-
-
-def place(platform: Platform, base: str, folder: Path, rows: pd.DataFrame) -> str:
-    """Return where a worker finds a base: on the Hub, or in the search's folder, where it is copied or made."""
-    size, own = tiny_size(base), folder / base.replace(":", "-")
-    if size is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return str(build_tiny(own, (one["content"] for messages in rows["messages"] for one in messages), size=size))
-    found = located(base, platform.models)
-    pinned(base)  # one that cannot be had is said once, before any trial
-    if not base.startswith(f"{MODEL}:"):
-        return found
-    if not own.exists():
-        beside = own.with_name(f".{own.name}.new")
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(found, beside)
-        beside.rename(own)
-    return str(own)
 
 
 def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], None]) -> dict[str, Any]:

@@ -340,12 +340,16 @@ def test_what_is_read_equals_the_embedded_store_on_the_same_writes(store, other,
 def test_a_lease_of_a_dead_holder_ends_by_itself_and_one_that_is_renewed_does_not(account):
     repo = Repo("dataset", NAME)
     dead = Leases(account, repo, now=lambda: now() - timedelta(seconds=9), patience=Patience(10, 60, 0.05))
-    live = Leases(account, repo, now, Patience(lease_s=0.6, renew_s=0.1, ask_s=0.05))
+    live = Leases(account, repo, now, Patience(lease_s=60, renew_s=0.05, ask_s=0.05))
+    until = lambda: live._lease("a", account.head(repo, "locks"))["until"]  # noqa: E731
     with dead.held("a", 0):
         dead._free = lambda *_: None  # it was killed
-    with live.held("a", wait_s=5):
-        time.sleep(1)
-        with pytest.raises(BusyError, match="another run holds 'a'"), live.held("a", wait_s=0):
+    with live.held("a", wait_s=60):
+        first = until()
+        while until() == first:  # it is renewed twenty times a second
+            time.sleep(0.01)
+        later = Leases(account, repo, now=lambda: datetime.fromisoformat(first))  # when it would have ended
+        with pytest.raises(BusyError, match="another run holds 'a'"), later.held("a", wait_s=0):
             pass
     with live.held("a", wait_s=0):
         pass

@@ -32,6 +32,16 @@ def test_versions_count_from_one_and_come_back_as_they_were_saved(models, folder
     assert set(found.files) == {"model.onnx", "tokenizer/vocab.json"}
 
 
+def test_a_signature_is_told_without_a_look_at_the_files(models, folder):
+    kept = models.save(NewModel("tide", folder, {}, {"base": "tiny", "plan": {"rank": 8}}))
+    (kept.folder / "model.onnx").write_bytes(b"gigabytes that nobody needs to read")
+    assert models.signature("tide", 1) == {"base": "tiny", "plan": {"rank": 8}}
+    with pytest.raises(NotYetError):
+        models.signature("tide", 2)
+    with pytest.raises(NotYetError):
+        models.signature("wave", 1)
+
+
 def test_a_model_never_saved_names_the_stage_that_makes_it(models):
     assert models.versions("tide") == []
     with pytest.raises(NotYetError, match="train"):

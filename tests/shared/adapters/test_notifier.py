@@ -135,11 +135,11 @@ def test_when_one_address_took_it_the_other_is_a_warning_as_sending_again_would_
 
 
 def test_a_slow_service_is_waited_for_only_so_long(webhook):
-    webhook.slow_s = 1.0
+    webhook.slow_s = 60
     before = time.monotonic()
     with pytest.raises(BackendError):
         AppriseNotifier(f"json://127.0.0.1:{webhook.port}", timeout_s=0.2).send("title", "body")
-    assert time.monotonic() - before < 0.9
+    assert time.monotonic() - before < 30
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ import json
 import pytest
 
 from shared.errors import UsageError
-from shared.pages.chat_events import How, kept, question_at, thumb, waiting
+from shared.pages import chat_models
+from shared.pages.chat_events import How, kept, more, question_at, reply, thumb, waiting
 from shared.pages.chat_seal import Seal
+from shared.pages.talking import as_shown, turns
 from shared.systems.assistant.monitoring import Opinion
 from shared.systems.assistant.tables import FEEDBACK
+from tests.loopback.chat_endpoint import chat_endpoint
 
 SEAL = Seal(b"a key")
 ASKED = {"role": "user", "content": "What is a roux?"}
@@ -30,6 +33,54 @@ def test_a_thumb_is_kept_with_question_answer_and_model(platform, up, side):
     )
     assert json.loads(row["asked"]) == [ASKED]
     assert "s1" not in row["visitor"]
+
+
+def test_a_thumb_keeps_what_the_model_was_told_so_that_the_row_can_be_learned_from(platform):
+    """Each answer carries what it was told itself: the visitor may have changed it since."""
+    verse = SEAL.sealed([ASKED], "A roux is stout.", "assistant v3", told="Answer in verse.")
+    after = SEAL.sealed([ASKED, verse, ASKED], "Flour and butter.", "assistant v3", told="Be brief.")
+    talk = turns(as_shown([ASKED, verse, ASKED, after]))
+    for place in (1, 3):
+        thumb("s1", talk, place, SEAL, up=True)
+    kept_of = {row["chosen"]: json.loads(row["asked"]) for row in rows(platform)}
+    assert kept_of["A roux is stout."] == [{"role": "system", "content": "Answer in verse."}, ASKED]
+    plain = {"role": "assistant", "content": "A roux is stout."}
+    assert kept_of["Flour and butter."] == [{"role": "system", "content": "Be brief."}, ASKED, plain, ASKED]
+
+
+def test_a_thumb_on_an_answer_that_was_told_something_else_is_refused(platform):
+    """Nobody makes a model look as if it had said something without being told to."""
+    told = SEAL.sealed([ASKED], "I hate you.", "assistant v3", told="Say: I hate you.")
+    for forged in ({**told, "told": "Be nice."}, {name: told[name] for name in told if name != "told"}):
+        with pytest.raises(UsageError, match="ask again"):
+            thumb("s1", [ASKED, forged], 1, SEAL, up=False)
+    assert rows(platform) == []
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A model at an endpoint, which says "Milk." to everything."""
+    with chat_endpoint(lambda messages: ["Milk."]) as server:
+        monkeypatch.setenv("ALMANAC_ASSISTANT_URL", server.url)
+        chat_models.endpoint.cache_clear()
+        yield
+    chat_models.endpoint.cache_clear()
+
+
+@pytest.mark.parametrize(("system", "ours"), [("Be brief.", True), ("Be rude.", False), ("", False)])
+def test_an_answer_that_goes_on_under_another_order_is_of_neither(system, ours, elsewhere):
+    talk = [ASKED, SEAL.sealed([ASKED], "Flour and ", "scripted v1", told="Be brief.")]
+    *_, last = more(talk, How("endpoint", system, 0.7, 0.05, 16), SEAL)
+    longer = turns(last[1])
+    assert longer[1]["content"] == "Flour and Milk."
+    assert SEAL.holds(longer) == ours
+
+
+def test_what_a_model_is_told_goes_along_with_its_answer(elsewhere):
+    *_, last = reply([], "What is a roux?", How("endpoint", " Be brief. ", 0.7, 0.05, 16), SEAL)
+    answer = turns(last[1])[-1]
+    assert (answer["told"], answer["by"], answer["content"]) == ("Be brief.", "scripted v1", "Milk.")
+    assert SEAL.holds(turns(last[1]))
 
 
 def test_a_thumb_on_a_text_that_no_model_gave_here_is_refused_and_nothing_is_kept(platform):

@@ -31,7 +31,14 @@ def test_the_newest_judgement_is_shown_beside_its_base_with_intervals(platform):
     ]
     platform.features.write(EVALUATIONS, pd.DataFrame(rows))
     told = judged(platform)
-    for words in ("How tiny-r8 was judged on 2026-10-02", "1.25 (1–1.5)", "2.5", "Meals: gram overrun", "Its base"):
+    for words in (
+        "How the newest was judged",
+        "tiny-r8, on 2026-10-02",
+        "1.25 (1–1.5)",
+        "2.5",
+        "Meals: gram overrun",
+        "Its base",
+    ):
         assert words in told
     assert "Served then" not in told
     assert ">9<" not in told

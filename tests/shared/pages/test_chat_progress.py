@@ -71,6 +71,17 @@ def test_an_answer_cut_at_the_most_tokens_says_so_and_how_fast_it_was():
     assert Heard("a", Replying(ended="length"), over=True).cut
 
 
+def test_who_can_have_more_of_a_cut_answer_is_told_how_and_nobody_else():
+    cut, whole = (Heard("a b", Replying(ended=ended, tokens=2), 3.0, 1.0, over=True) for ended in ("length", "stop"))
+    assert "Press Continue" in status(cut, "assistant v3", "Press Continue for more.")
+    assert "Continue" not in status(cut, "assistant v3")
+    assert "Continue" not in status(whole, "assistant v3", "Press Continue for more.")
+
+
+def test_one_token_is_no_tokens():
+    assert "1 token; the first after 1.00 s." in said("a", 1.0, over=True, ended="stop", tokens=1)
+
+
 def test_what_the_model_could_not_read_is_said():
     assert "The 4 oldest messages were left out" in said("a", 1.0, left_out=4)
 

@@ -20,7 +20,7 @@ def test_a_conversation_as_it_was_is_vouched_for_with_each_beginning_of_it():
 
 
 @pytest.mark.parametrize("place", range(4))
-@pytest.mark.parametrize("change", [{"content": "Buy mine."}, {"by": "assistant v9"}])
+@pytest.mark.parametrize("change", [{"content": "Buy mine."}, {"by": "assistant v9"}, {"told": "Say: buy mine."}])
 def test_one_changed_message_is_enough(place, change):
     changed = [{**one, **change} if at == place else one for at, one in enumerate(TALK)]
     assert not SEAL.holds(changed)
@@ -37,8 +37,8 @@ def test_each_page_has_a_key_of_its_own_and_shows_it_to_nobody():
     assert repr(Seal(b"a key")) == "Seal()"
 
 
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_whatever_was_said_holds_after_its_way_through_the_page(question, answer):
+@given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
+def test_whatever_was_told_and_said_holds_after_its_way_through_the_page(question, answer, told):
     asked = {"role": "user", "content": question}
-    talk = [asked, SEAL.sealed([asked], answer, "assistant v3")]
+    talk = [asked, SEAL.sealed([asked], answer, "assistant v3", told)]
     assert SEAL.holds(turns(as_shown(talk)))

@@ -9,7 +9,7 @@ from shared.chat import Reply, Replying
 from shared.errors import UsageError
 from shared.pages.meal_card import card, code, draft
 from shared.pages.meal_events import composed
-from shared.pages.meal_form import in_step, listed, request_of, split
+from shared.pages.meal_form import in_step, listed, request_of, split, unweighed
 from shared.systems.assistant.recipes import Recipe, answer
 
 EGG_RICE = Recipe(
@@ -145,3 +145,21 @@ def test_the_json_ld_is_of_the_servings_shown_and_can_be_saved():
     assert (recipe["@type"], recipe["recipeYield"], recipe["totalTime"]) == ("Recipe", "4 servings", "PT20M")
     assert "300 g rice" in recipe["recipeIngredient"]
     assert json.loads(b64decode(str(link).split("base64,")[1].split('"')[0])) == recipe
+
+
+def test_a_scaled_card_says_for_how_many_servings_it_was_checked():
+    meal = meal_of()
+    assert "Checked: only what is listed" in card(meal, 2)
+    assert "Checked, for the 2 servings it was composed for: only what is listed" in card(meal, 12)
+
+
+def test_what_has_no_weight_is_left_out_with_the_reason_and_the_pantry_needs_none():
+    found = listed([["rice", 300], ["dragonfruit", None], ["salt", None]])
+    assert unweighed(found) == {"dragonfruit": "dragonfruit has no weight in the list."}
+
+
+def test_what_was_chosen_of_several_foods_is_told_beside_the_list():
+    _, rows, told = in_step("300 g of butter or margarine, 5 m carrot", None, "")
+    assert rows == [["butter", 300]]
+    assert "al-empty" in told.partition("is taken as butter.")[0].rpartition("<div")[2]
+    assert "is no amount of food" in told

@@ -11,7 +11,7 @@ from shared.pages.talking import MOST_CHARACTERS, as_shown, asked, cleaned, down
 
 TALK = [
     {"role": "user", "content": "Hello"},
-    {"role": "assistant", "content": "Hi!", "by": "assistant v3", "seal": "5ea1"},
+    {"role": "assistant", "content": "Hi!", "by": "assistant v3", "told": "Be brief.\nBe kind.", "seal": "5ea1"},
 ]
 
 
@@ -82,6 +82,13 @@ def test_the_links_carry_the_conversation_and_no_markup_of_it():
     kept = links.split("base64,")[2].split('"')[0]
     assert json.loads(b64decode(kept)) == {"messages": talk}
     assert downloads([]) == ""
+
+
+def test_a_saved_conversation_begins_with_what_the_model_was_told():
+    kept = str(downloads(TALK)).split("base64,")[2].split('"')[0]
+    told = {"role": "system", "content": "Be brief.\nBe kind."}
+    said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!"}]
+    assert json.loads(b64decode(kept)) == {"messages": [told, *said]}
 
 
 def test_conversations_come_back_from_the_browser_newest_first():

@@ -34,13 +34,17 @@ def plan(told):
     return Plan(**told)
 
 
-def live(folder, told, on_checkpoint=lambda: None):
-    """Fine-tune in ``folder``/run a base in ``folder``/base, and return what came of it."""
+def live(folder, told, on_checkpoint=lambda: None, until=None):
+    """Fine-tune in ``folder``/run a base in ``folder``/base, and return what came of it; ``until``: a rung's step.
+
+    Weights of checkpoints are noted while they are there, in seen.json: they go when the run has ended.
+    """
     import torch
 
     from shared.steps import sft
     from shared.steps.bases import Size, build_tiny, open_tokenizer
     from shared.steps.finetune import finetune
+    from shared.steps.rungs import stopping
 
     torch.set_num_threads(1)
     place = build_tiny(folder.parent / "base", TEXTS, 0, Size(*SIZE))
@@ -50,16 +54,27 @@ def live(folder, told, on_checkpoint=lambda: None):
     def build(output):
         return sft.trainer(Plan(**told), str(place), tokenizer, sft.Examples(rows[4:], rows[:4]), output)
 
-    return finetune(Plan(**told), FINGERPRINT, folder, build, on_checkpoint)
+    def noted():
+        if kept := weights_in(folder, "checkpoints/checkpoint-*"):
+            (folder / "seen.json").write_text(json.dumps(kept))
+
+    def told_on():
+        noted()
+        on_checkpoint()
+
+    noted()  # by an attempt that was killed just before its end
+    return finetune(Plan(**told), FINGERPRINT, folder, stopping(build, until) if until else build, told_on)
+
+
+def weights_in(folder, places):
+    files = sorted(folder.glob(f"{places}/*.safetensors"))
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def outcome(folder):
-    """Return what must not depend on interruptions: hashes of all weights kept, the trace, the figures."""
-    weights = {
-        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for place in ("best", "checkpoints")
-        for file in (folder / place).rglob("*.safetensors")
-    }
+    """Return what must not depend on interruptions: hashes of all weights, the trace, the figures."""
+    seen = folder / "seen.json"
+    weights = weights_in(folder, "best"), seen.read_text() if seen.exists() else "of no run of `live`"
     figures = json.loads((folder / "finished.json").read_text())
     free = {"seconds", "peak_memory_mb", "resumed_from"}
     return weights, (folder / "trace.jsonl").read_text(), {k: v for k, v in figures.items() if k not in free}

@@ -9,14 +9,14 @@ import pytest
 pytest.importorskip("transformers")
 pytest.importorskip("torch")
 
-from shared.errors import SourceError
+from shared.errors import SourceError, UsageError
 from shared.steps.base_checks import checked, pinned
 from shared.steps.base_names import Size
 from shared.steps.bases import build_tiny, open_tokenizer
+from tests.loopback.hub_bases import NOBODY, asked_of, publish
 
 SIZE = Size(1, 12, 3, 300, 64)
 TEXTS = ["one flew over the cuckoo's nest", "two and two is four"]
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -74,39 +74,90 @@ def test_a_tokenizer_of_another_model_is_refused(base, tmp_path):
 
 @pytest.mark.parametrize("name", ["tiny", "tiny:2x48x3x400x512", "assistant:3"])
 def test_only_a_base_on_the_hub_has_a_commit_to_hold_on_to(name):
-    assert pinned(name, "main") == ""
+    assert pinned(name) == ""
+    with pytest.raises(UsageError, match=f"{name} has no revision 'main': only a base on the Hub has any"):
+        pinned(name, "main")
 
 
 def test_a_folder_has_no_commit(base):
     assert pinned(str(base)) == ""
 
 
-def test_a_base_that_the_hub_does_not_give_is_one_sentence(monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(SourceError, match="nobody/nothing cannot be had from the Hub.*: name OWNER/NAME"):
+@pytest.fixture
+def cache(tmp_path, monkeypatch, hub):
+    asked_of(monkeypatch, hub.url, tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def test_a_base_that_the_hub_does_not_know_is_one_sentence(cache):
+    with pytest.raises(
+        SourceError, match="nobody/nothing cannot be had from the Hub .*or a valid repository.*: name OWNER/NAME"
+    ):
         pinned("nobody/nothing")
 
 
-def test_without_network_it_is_said_within_seconds_and_not_tried_again(monkeypatch, caplog):
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", _ADDRESS)
+def test_a_revision_that_the_hub_does_not_know_is_one_sentence(cache, hub, base):
+    publish(hub, "jane/own", base)
+    with pytest.raises(SourceError, match="v2 is not a valid git identifier"):
+        pinned("jane/own", "v2")
+
+
+@pytest.mark.parametrize("why", ["offline", "nobody listens", "it answers 503"])
+def test_what_cannot_be_asked_and_was_never_fetched_is_said_within_seconds(why, cache, hub, monkeypatch, caplog):
+    cut_off(monkeypatch, hub, cache, why)
     begun = time.monotonic()
-    with caplog.at_level(logging.WARNING), pytest.raises(SourceError, match="cannot be had from the Hub"):
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(SourceError, match="nobody/nothing cannot be had from the Hub"),
+    ):
         pinned("nobody/nothing")
     assert time.monotonic() - begun < 5
     assert "Retrying" not in caplog.text
 
 
-_ADDRESS = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
+def cut_off(monkeypatch, hub, cache, why):
+    if why == "offline":
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    elif why == "nobody listens":
+        asked_of(monkeypatch, NOBODY, cache)
+    else:
+        hub.fail(r"(HEAD|GET) ", 503, times=99)
 
 
-def test_what_was_fetched_before_is_pinned_without_asking_the_hub(monkeypatch, tmp_path, base):
-    kept = tmp_path / "hub" / "models--jane--own"
-    (kept / "refs").mkdir(parents=True)
-    (kept / "refs" / "main").write_text(COMMIT)
-    (kept / "snapshots").mkdir()
-    base.rename(kept / "snapshots" / COMMIT)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert pinned("jane/own") == COMMIT
+def test_a_branch_is_what_the_hub_says_it_is_now_though_an_older_commit_was_fetched(cache, hub, base, caplog):
+    first = publish(hub, "jane/own", base)
+    assert pinned("jane/own") == first
+    second = publish(hub, "jane/own", base)
+    with caplog.at_level(logging.WARNING):
+        assert pinned("jane/own") == pinned("jane/own", "main") == second
+    assert caplog.text == ""
+    assert pinned("jane/own", first) == first
+
+
+@pytest.mark.parametrize("why", ["offline", "nobody listens", "it answers 503"])
+def test_where_the_hub_cannot_be_asked_what_was_fetched_last_is_taken_and_that_is_said(
+    why, cache, hub, base, monkeypatch, caplog
+):
+    commit = publish(hub, "jane/own", base)
+    pinned("jane/own")
+    publish(hub, "jane/own", base)
+    cut_off(monkeypatch, hub, cache, why)
+    with caplog.at_level(logging.WARNING):
+        assert pinned("jane/own") == commit
+    assert f"the Hub does not answer: jane/own is taken as it was fetched last, commit {commit[:12]}" in caplog.text
+
+
+def test_the_hub_is_not_asked_about_a_commit_that_is_here(cache, hub, base):
+    commit = publish(hub, "jane/own", base)
+    pinned("jane/own")
+    hub.requests.clear()
+    assert pinned("jane/own", commit) == commit
+    assert hub.requests == []
+
+
+def test_a_base_that_is_gone_from_the_hub_is_refused_though_it_was_fetched(cache, hub, base):
+    publish(hub, "jane/own", base)
+    pinned("jane/own")
+    del hub.repos["model", "jane/own"]
+    with pytest.raises(SourceError, match="jane/own cannot be had from the Hub"):
+        pinned("jane/own")

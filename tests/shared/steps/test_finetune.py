@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 import threading
 
 import pytest
@@ -34,6 +33,16 @@ def cut_off_at(number):
     def cut():
         left[0] -= 1
         if left[0] == 0:
+            raise CutOffError
+
+    return cut
+
+
+def cut_off_when(true):
+    """Return an on_checkpoint that ends the run as soon as ``true``."""
+
+    def cut():
+        if true():
             raise CutOffError
 
     return cut
@@ -115,8 +124,8 @@ def test_a_damaged_loss_of_the_base_is_found_anew_while_the_run_goes_on(tmp_path
 
 
 def test_a_damaged_loss_of_the_base_of_a_run_that_is_over_asks_to_delete_its_folder(tmp_path):
-    live(tmp_path / "run", FULL | {"steps": 1})
-    (tmp_path / "run" / "finished.json").unlink()
+    with pytest.raises(CutOffError):
+        live(tmp_path / "run", FULL | {"steps": 1}, cut_off_at(1))
     (tmp_path / "run" / "baseline.json").write_text("{")
     with pytest.raises(UnsafeFileError, match=r"baseline.json is damaged, or of another version: delete .*/run, and"):
         live(tmp_path / "run", FULL | {"steps": 1})
@@ -131,11 +140,58 @@ def test_a_run_that_ended_is_not_trained_again(tmp_path, whole):
 
 
 def test_a_run_cut_off_between_its_last_step_and_its_end_is_ended_without_training(tmp_path, whole):
-    live(tmp_path / "run", FULL)
-    shutil.rmtree(tmp_path / "run" / "best")
-    (tmp_path / "run" / "finished.json").unlink()
-    assert live(tmp_path / "run", FULL).resumed_from == FULL["steps"]
-    assert outcome(tmp_path / "run") == whole["all weights"][1]
+    run = tmp_path / "run"
+    with pytest.raises(CutOffError):
+        live(run, FULL, cut_off_when(lambda: (run / "checkpoints" / "checkpoint-12").exists()))
+    assert {file.name for file in run.iterdir()} & {"best", "finished.json"} == set()
+    assert live(run, FULL).resumed_from == FULL["steps"]
+    assert outcome(run) == whole["all weights"][1]
+
+
+def leavings(run):
+    """What a run keeps, by name; its lock, and what the tests note of it, left out."""
+    return {file.name for file in run.iterdir()} - {".lock", "seen.json"}
+
+
+ENDED = {"plan.json", "baseline.json", "best", "trace.jsonl", "finished.json"}
+
+
+def test_a_run_that_has_ended_keeps_its_best_weights_and_no_checkpoint(tmp_path, whole):
+    told, told_at_end = FULL | {"steps": 3}, []
+    live(tmp_path / "run", told, lambda: told_at_end.append(leavings(tmp_path / "run")))
+    assert leavings(tmp_path / "run") == ENDED
+    assert told_at_end[-2:] == [ENDED | {"checkpoints"}, ENDED], "its end is safe before its checkpoints go"
+
+
+@pytest.mark.parametrize("moment", ["before they go", "while they go"])
+def test_checkpoints_left_by_a_kill_at_the_end_go_when_the_run_is_next_seen(tmp_path, whole, moment):
+    run, seen = tmp_path / "run", []
+    with pytest.raises(CutOffError):
+        live(run, FULL, cut_off_when((run / "finished.json").exists))
+    assert len(checkpoints.steps(run / "checkpoints")) > 1
+    if moment == "while they go":
+        (run / "checkpoints").rename(run / ".checkpoints.gone")
+        (run / ".checkpoints.gone" / "checkpoint-12" / "optimizer.pt").unlink()
+    ended = live(run, FULL, lambda: seen.append(leavings(run)))
+    assert (ended.best_loss, ended.resumed_from) == (whole["all weights"][0].best_loss, 0)
+    assert leavings(run) == ENDED
+    assert seen == [ENDED]
+    assert outcome(run) == whole["all weights"][1]
+
+
+def test_a_run_that_a_rung_stopped_keeps_the_checkpoints_it_goes_on_from(tmp_path, whole):
+    from shared.steps.rungs import reopen
+
+    run = tmp_path / "run"
+    assert not live(run, FULL, until=6).complete
+    assert {6} <= {*checkpoints.steps(run / "checkpoints")}
+    assert live(run, FULL, until=6).steps == 6, "nobody asked for more"
+    assert checkpoints.steps(run / "checkpoints")
+    reopen(run, 12)
+    ended = live(run, FULL)
+    assert (ended.resumed_from, ended.complete) == (6, True)
+    assert leavings(run) == ENDED
+    assert outcome(run)[1:] == whole["all weights"][1][1:]
 
 
 def test_what_came_of_a_run_says_how_much_better_it_is_than_its_base_and_what_it_took(whole):
@@ -154,11 +210,15 @@ def test_what_came_of_a_run_says_how_much_better_it_is_than_its_base_and_what_it
 
 def test_a_run_stops_when_patience_ends_keeps_the_best_and_a_resumed_one_does_not_go_on(tmp_path):
     told = FULL | {"learning_rate": 0.5, "patience": 2, "steps": 40, "checkpoint_every": 50, "evaluate_every": 1}
-    ended = live(tmp_path / "run", told)
-    assert ended.steps == ended.best_step + 2 < 40
-    assert {*checkpoints.steps(tmp_path / "run" / "checkpoints")} >= {ended.steps, ended.best_step}
-    (tmp_path / "run" / "finished.json").unlink()
-    assert live(tmp_path / "run", told).steps == ended.steps
+    run = tmp_path / "run"
+    with pytest.raises(CutOffError):
+        live(run, told, cut_off_when((run / "finished.json").exists))
+    kept = {*checkpoints.steps(run / "checkpoints")}
+    (run / "finished.json").unlink()
+    ended = live(run, told)
+    assert ended.steps == ended.resumed_from == ended.best_step + 2 < 40
+    assert kept >= {ended.steps, ended.best_step}
+    assert (ended.complete, leavings(run)) == (True, ENDED)
 
 
 def test_a_folder_of_another_plan_is_refused(tmp_path):

@@ -1,17 +1,31 @@
 """Engines that answer in this process: one by one, and in one batch; the tiny model's weights are large on purpose.
 
-With small random weights it says the same whatever it is asked, and no mix-up would show.
+With small random weights it says the same whatever it is asked, and no mix-up would show. And they are computed with
+in float64: what one engine says of the last bits of a float32 is not what the other says, on every machine otherwise.
 """
 
+import gc
+import itertools
+import subprocess
+import sys
 import threading
 import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoConfig,
+    AutoModelForCausalLM,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+)
 
 from shared.chat import Sampling  # noqa: E402
 from shared.errors import BackendError, BusyError, UsageError  # noqa: E402
@@ -45,7 +59,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(folder):
-    return load_model(folder, "assistant v3")
+    loaded = load_model(folder, "assistant v3")
+    loaded.weights.double()
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -136,24 +152,32 @@ def test_the_token_that_ends_a_turn_ends_the_answer_and_is_not_shown(model):
     assert job.told.tokens == tokens
 
 
+def braked(go):
+    """A ``stopped`` that keeps the answer from growing until ``go``; only its reader, this thread, is not kept."""
+    reader = threading.current_thread()
+    return lambda: threading.current_thread() is not reader and not go.wait(60)
+
+
 def test_it_stops_once_told_and_says_so(chat):
     stop = threading.Event()
-    reply = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=200), stopped=stop.is_set)
+    brake = braked(go := threading.Event())
+    told = lambda: brake() or stop.is_set()  # noqa: E731
+    reply = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=200), stopped=told)
     next(reply)
     stop.set()
+    go.set()
     assert len([*reply]) < 200
     assert reply.told.ended == "stopped"
     assert reply.told.tokens < 200
 
 
 def test_a_reader_who_goes_away_ends_the_answer(chat):
-    reply = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=200))
+    go = threading.Event()
+    reply = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=200), stopped=braked(go))
     next(reply)
     reply.close()
-    until = time.monotonic() + 5
-    while not reply.told.ended and time.monotonic() < until:
-        time.sleep(0.01)
-    assert reply.told.ended == "stopped"
+    go.set()
+    assert (reply.told.ended, reply.told.tokens) == ("stopped", 0)
     assert text_of(chat, "eggs"), "the next one is answered"
 
 
@@ -258,18 +282,17 @@ def test_an_answer_may_take_half_of_a_small_context_at_most(engine):
 def test_who_comes_too_late_is_told_and_who_waits_learns_the_place(model):
     chat = Engine(model, at_once=1, most_waiting=2)
     release = threading.Event()
-    slow = lambda: not release.wait(0.05)  # noqa: E731 - stopped() as a brake
-    held = chat.stream(asked("a"), Sampling(temperature=0, max_tokens=200), stopped=lambda: slow() and False)
+    held = chat.stream(asked("a"), Sampling(temperature=0, max_tokens=200), stopped=braked(release))
     next(held)
     waiting = [chat.stream(asked(text), GREEDY) for text in "bc"]
     threads = [threading.Thread(target=next, args=(reply,)) for reply in waiting]
     threads[0].start()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while chat.waiting < 1 and time.monotonic() < until:
         time.sleep(0.01)
     threads[1].start()
     for one in threads:
-        one.join(5)
+        one.join(60)
     assert [reply.told.before for reply in waiting] == [1, 2], "a sign of life came, and brought the place"
     with pytest.raises(BusyError, match="2 are waiting"):
         next(chat.stream(asked("d"), GREEDY))
@@ -279,20 +302,77 @@ def test_who_comes_too_late_is_told_and_who_waits_learns_the_place(model):
 
 
 def test_turns_come_in_order_and_one_who_left_counts_no_more():
-    turns, done, hold = Turns(1, 10), [], threading.Event()
-    turns.submit("first", lambda: hold.wait(5))
+    turns, done, begun, hold, last = Turns(1, 10), [], threading.Event(), threading.Event(), threading.Event()
+    turns.submit("first", lambda: begun.set() or hold.wait(60))
+    assert begun.wait(60)
     for name in ("second", "third", "fourth"):
         turns.submit(name, lambda name=name: done.append(name))
-    until = time.monotonic() + 5
-    while turns.place("first") and time.monotonic() < until:
-        time.sleep(0.001)
-    assert [turns.place(name) for name in ("first", "second", "third", "fourth")] == [0, 1, 2, 3]
+    turns.submit("last", last.set)
+    assert [turns.place(name) for name in ("first", "second", "third", "fourth", "last")] == [0, 1, 2, 3, 4]
     turns.leave("second")
-    assert (turns.place("third"), turns.waiting) == (1, 2)
+    assert (turns.place("third"), turns.waiting) == (1, 3)
     hold.set()
-    while len(done) < 3 and time.monotonic() < until:
-        time.sleep(0.001)
-    assert done == ["second", "third", "fourth"]
+    assert last.wait(60)
+    assert done == ["third", "fourth"]
+
+
+def test_turns_that_are_closed_end_what_is_being_done_and_begin_nothing_more():
+    turns, begun, done = Turns(1, 10), threading.Event(), []
+
+    def endless():
+        begun.set()
+        while not turns.closed:
+            time.sleep(0.001)
+        done.append("ended")
+
+    turns.submit("first", endless)
+    turns.submit("second", lambda: done.append("second"))
+    assert begun.wait(60)
+    turns.close()
+    assert (done, turns.waiting) == (["ended"], 0)
+
+
+def test_an_engine_that_nobody_has_any_more_takes_its_threads_and_its_model_along(folder):
+    there = {*threading.enumerate()}
+    chat = Engine(load_model(folder, "gone"), at_once=2)
+    assert at_once(chat, {n: (f"{n} eggs",) for n in range(4)}).keys() == {0, 1, 2, 3}
+    weights, threads = weakref.ref(chat._model.weights), {*threading.enumerate()} - there
+    del chat
+    until = time.monotonic() + 60
+    while weights() and time.monotonic() < until:  # its threads may still be about to put the last answers away
+        gc.collect()
+    assert weights() is None
+    for one in threads:
+        one.join(60)
+    assert [one.is_alive() for one in threads] == [False, False]
+
+
+LEFT_OPEN = """
+import sys, threading, time
+from pathlib import Path
+from shared.chat import Sampling
+from shared.steps.answering.engine import Engine, load_model
+
+chat, begun = Engine(load_model(Path(sys.argv[1]), "left open"), at_once=1), threading.Event()
+
+def slow():
+    begun.set()
+    time.sleep(0.2)
+
+def read():
+    for _ in chat.stream([{"role": "user", "content": "rice"}], Sampling(1, 0, 200), stopped=slow):
+        pass
+
+for _ in range(4):  # each takes 40 s at least
+    threading.Thread(target=read, daemon=True).start()
+begun.wait()
+"""
+
+
+@pytest.mark.slow
+def test_a_process_ends_though_answers_are_being_made_and_others_wait(folder):
+    root = str(Path(__file__).parents[4])
+    subprocess.run([sys.executable, "-c", LEFT_OPEN, str(folder)], cwd=root, check=True, timeout=60)
 
 
 @pytest.mark.parametrize(("temperature", "min_p"), [(0.3, 0.05), (1.0, 0.2), (1.7, 0.0)])
@@ -323,6 +403,24 @@ def test_characters_of_several_tokens_come_whole_and_nothing_is_lost(model):
     assert "" in pieces, "some tokens end within a character"
 
 
+def test_models_loaded_at_the_same_moment_are_whole_and_so_is_what_is_loaded_later(folder, tmp_path):
+    other = build_tiny(tmp_path / "other", ["rice and eggs"] * 9, seed=1, size=Size(4, 48, 3, 400, 512))
+    ids, usual = torch.arange(20)[None], sys.getswitchinterval()
+
+    def scores(place):
+        with torch.inference_mode():
+            return load_model(place, "any").weights(input_ids=ids).logits
+
+    alone = {place: scores(place) for place in (folder, other)}
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = [*threads.map(lambda place: (place, scores(place)), [folder, other] * 4)]
+    finally:
+        sys.setswitchinterval(usual)
+    assert all(torch.equal(told, alone[place]) for place, told in found)
+
+
 def test_a_folder_without_a_model_says_so(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(BackendError, match="assistant v9 cannot be loaded"):
@@ -334,6 +432,45 @@ def test_a_batch_whose_thread_died_is_begun_anew(model, engine):
         first = text_of(chat, "rice")
         chat._manager.stop(hard_stop=True)
         assert text_of(chat, "rice") == first == text_of(engine, "rice")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_answer_whose_batch_ended_without_a_word_fails_too(model, monkeypatch):
+    def dies(*_):
+        raise SystemExit  # no Exception: nothing that computes catches it, or tells of it
+
+    with Batched(model, at_once=2) as chat:
+        monkeypatch.setattr(Job, "draw", dies)
+        reply = chat.stream(asked("rice"), GREEDY)
+        with pytest.raises(BackendError, match="the model failed"):
+            list(itertools.islice(reply, 20))  # signs of life
+        monkeypatch.undo()
+        assert text_of(chat, "rice"), "the next one is answered"
+
+
+def test_a_batch_that_could_not_be_begun_leaves_no_one_in_line(model, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("out of memory")
+
+    with Batched(model, at_once=1, most_waiting=0) as chat:
+        monkeypatch.setattr(type(model.weights), "init_continuous_batching", fails)
+        with pytest.raises(RuntimeError):
+            text_of(chat, "rice")
+        monkeypatch.undo()
+        assert text_of(chat, "rice")
+
+
+def test_after_its_block_a_batch_answers_nobody_and_leaves_no_thread(model):
+    before = {*threading.enumerate()}
+    with Batched(model, at_once=2) as chat:
+        held = chat.stream(asked("rice"), Sampling(temperature=0, max_tokens=200))
+        next(held)
+        late = chat.stream(asked("eggs"), GREEDY)
+    with pytest.raises(BackendError):
+        list(held)
+    with pytest.raises(BackendError, match="put away"):
+        next(late)
+    assert {one for one in threading.enumerate() if not one.daemon} <= before
 
 
 def test_more_tokens_than_a_pass_takes_are_read_in_several(model, engine, monkeypatch):
@@ -357,6 +494,20 @@ def test_a_batch_in_the_making_does_not_change_what_its_model_says_elsewhere(mod
         assert text_of(chat, "rice") == alone
     assert meanwhile == [alone]
     assert text_of(engine, "rice") == alone
+
+
+def test_one_who_asks_little_hears_the_same_beside_one_who_asks_much_of_a_model_of_longrope(folder):
+    factors = {"short_factor": [1.0] * 8, "long_factor": [4.0 + n for n in range(8)]}
+    config = AutoConfig.from_pretrained(folder)
+    scaled = {"rope_type": "longrope", "rope_theta": 10_000.0, "original_max_position_embeddings": 128}
+    config.rope_parameters = scaled | factors
+    weights = AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=torch.float64)
+    long = Model(weights, load_model(folder, "long").tokenizer, "long")
+    assert long.context == 128
+    questions = {"much": ("rice and eggs " * 9, Sampling(temperature=0, max_tokens=200)), "little": ("rice",)}
+    alone = {name: text_of(Engine(long), *told) for name, told in reversed(questions.items())}
+    with Batched(long, at_once=2) as chat:
+        assert at_once(chat, questions) == alone
 
 
 def test_weights_of_a_model_are_described(model):

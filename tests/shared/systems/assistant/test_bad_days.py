@@ -72,7 +72,7 @@ def test_a_run_with_a_damaged_file_is_skipped_with_a_warning_where_the_newest_is
     assert f"the fine-tuning newer is skipped: {newer / damaged} is damaged" in caplog.text
 
 
-def test_a_damaged_mark_of_the_end_that_is_deleted_is_made_anew_without_training(home):
+def test_a_damaged_mark_of_the_end_that_is_deleted_is_made_anew(home):
     from shared.steps.tuned import ended
     from tests.tuned_rig import tuned
 
@@ -86,7 +86,7 @@ def test_a_damaged_mark_of_the_end_that_is_deleted_is_made_anew_without_training
     assert (after.best_loss, after.base_loss, after.resumed_from) == (
         before.ended.best_loss,
         before.ended.base_loss,
-        60,
+        0,
     )
 
 
@@ -114,11 +114,46 @@ def test_best_weights_that_changed_since_are_not_judged(home):
         ended(home.folders.runs, home.name)
 
 
+def cut_off_at_its_end(home):
+    """Let the run have been killed before its checkpoints went."""
+    from tests.tuned_rig import tuned
+
+    def cut():
+        if (home.run / "finished.json").exists():
+            raise KeyboardInterrupt
+
+    shutil.rmtree(home.run)
+    with pytest.raises(KeyboardInterrupt):
+        tuned(home.platform, home.folders, on_checkpoint=cut)
+
+
+def test_what_a_kill_at_its_end_left_goes_when_a_run_is_judged(home):
+    from shared.steps.tuned import ended
+
+    cut_off_at_its_end(home)
+    assert (home.run / "checkpoints").exists()
+    ended(home.folders.runs)
+    assert not (home.run / "checkpoints").exists()
+
+
+def test_best_weights_damaged_after_their_checkpoints_went_are_trained_anew_when_somebody_says_so(home):
+    from tests.tuned_rig import tuned
+
+    before = (home.run / "best" / "model.safetensors").read_bytes()
+    (home.run / "best" / "model.safetensors").unlink()
+    with pytest.raises(UnsafeFileError, match=r"best is damaged \(model.safetensors is missing\): delete .*, and the"):
+        tuned(home.platform, home.folders)
+    shutil.rmtree(home.run)
+    tuned(home.platform, home.folders)
+    assert (home.run / "best" / "model.safetensors").read_bytes() == before
+
+
 @pytest.mark.parametrize("damage", ["a file gone", "a file more", "all gone", "no manifest"])
-def test_damaged_best_weights_are_made_anew_from_their_checkpoint(home, caplog, damage):
+def test_best_weights_damaged_at_their_end_are_made_anew_from_their_checkpoint(home, caplog, damage):
     from shared.steps.tuned import ended
     from tests.tuned_rig import tuned
 
+    cut_off_at_its_end(home)
     best = home.run / "best"
     before = {file.name: file.read_bytes() for file in best.iterdir()}
     if damage == "all gone":
@@ -138,6 +173,7 @@ def test_damaged_best_weights_are_made_anew_from_their_checkpoint(home, caplog, 
 def test_with_its_checkpoint_damaged_too_a_run_says_what_is_to_be_deleted(home):
     from tests.tuned_rig import tuned
 
+    cut_off_at_its_end(home)
     shutil.rmtree(home.run / "best")
     (home.run / "checkpoints" / "checkpoint-30" / "model.safetensors").unlink()
     with pytest.raises(

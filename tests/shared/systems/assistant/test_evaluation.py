@@ -13,7 +13,16 @@ from shared.connect import open_platform
 from shared.errors import NotYetError, UsageError
 from shared.steps.tuned import ended
 from shared.systems.assistant import evaluation
-from shared.systems.assistant.evaluation import QUICK, Effort, Subject, evaluate, questions, serving, subjects
+from shared.systems.assistant.evaluation import (
+    QUICK,
+    Effort,
+    Subject,
+    evaluate,
+    losses_of,
+    questions,
+    serving,
+    subjects,
+)
 from shared.systems.assistant.tables import CONVERSATIONS, EVALUATIONS
 from tests.assistant_rig import tiny_assistant
 from tests.tuned_rig import DAY, a_run
@@ -51,7 +60,7 @@ def test_figures_are_rows_and_losses_lie_with_the_run(judged, judgement):
     candidate = rows[rows["subject"] == "candidate"].set_index("figure")
     assert candidate.loc["loss", "value"] == judgement.metrics["loss"]
     assert set(rows["run"]) == {judged.name}
-    losses = pd.read_parquet(judged.run / "losses.parquet")
+    losses = pd.read_parquet(losses_of(ended(judged.folders.runs), a_run().started_at))
     assert losses.groupby("subject")["conversation_id"].nunique().to_dict() == {"base": 24, "candidate": 24}
     assert losses[losses["subject"] == "candidate"]["loss"].mean() == pytest.approx(judgement.metrics["loss"])
     assert set(losses["model"]) == {judged.name, "tiny:2x48x3x400x1024"}
@@ -112,6 +121,26 @@ def test_judging_twice_leaves_the_same_rows(judged):
     after = judged.platform.features.read(EVALUATIONS).set_index(["subject", "figure"])
     for who in ("candidate", "base"):
         assert after.loc[(who, "loss"), "value"] == before.loc[(who, "loss"), "value"]
+
+
+def test_losses_stay_until_newer_figures_are_stored_and_then_go_with_the_next(judged, monkeypatch):
+    tuned = ended(judged.folders.runs)
+
+    def there():
+        return {file.name for file in judged.run.glob("*losses*")}
+
+    def at(*hours):
+        return {losses_of(tuned, a_run(hour=hour).started_at).name for hour in hours}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(judged.platform.features, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(judged.platform, a_run(hour=9), judged.name, judged.folders, FEW)
+    assert there() == at(8, 9)
+    evaluate(judged.platform, a_run(hour=10), judged.name, judged.folders, FEW)
+    assert there() == at(8, 10), "those that no figures name went"
+    evaluate(judged.platform, a_run(hour=11), judged.name, judged.folders, FEW)
+    assert there() == at(10, 11)
 
 
 def test_what_has_not_ended_cannot_be_judged(home):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
@@ -13,12 +14,14 @@ pytest.importorskip("trl")
 
 from shared.chat import Sampling
 from shared.errors import NotYetError, SourceError, UnsafeFileError
+from shared.runs import Report, ledger, run_stage
 from shared.steps import merging
 from shared.steps.promotion import PROMOTIONS
 from shared.steps.tuned import ended
+from shared.systems.assistant.describing import Written, made_again
 from shared.systems.assistant.evaluation import Effort, evaluate
 from shared.systems.assistant.exporting import export
-from shared.systems.assistant.inference import open_local
+from shared.systems.assistant.inference import chosen, opened
 from shared.systems.assistant.tables import CLEANING, EVALUATIONS
 from tests.assistant_rig import tiny_assistant
 from tests.tuned_rig import DAY, a_run, tuned
@@ -59,7 +62,7 @@ def test_a_model_that_beats_its_base_is_registered_and_serves(judged, judgement)
 
 def test_the_registered_version_answers(judged):
     exported(judged)
-    chat = open_local(judged.platform)
+    chat = opened(judged.platform, chosen(judged.platform))
     asked = [{"role": "user", "content": "What colour is the red hat?"}]
     assert "".join(chat.stream(asked, Sampling(temperature=0, max_tokens=8)))
 
@@ -80,6 +83,26 @@ def test_killed_between_registering_and_deciding_it_only_decides(judged, monkeyp
     (judged.run / "registered.txt").unlink()
     assert exported(judged, hour=10).note.startswith("promoted")
     assert judged.platform.models.versions("assistant") == [1]
+
+
+def test_figures_are_exported_with_their_own_losses_though_a_later_evaluation_was_killed_before_it_was_stored(
+    judged, judgement, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(judged.platform.features, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(judged.platform, a_run(hour=9), judged.name, judged.folders, Effort(12, 0, 0, 4))
+    report = exported(judged, hour=10)
+    held_out = pd.read_parquet(judged.platform.models.load("assistant", 1).folder / "held_out.parquet")
+    assert len(held_out) == 24
+    assert held_out["candidate"].mean() == pytest.approx(report.metrics["loss"]) == judgement.metrics["loss"]
+
+
+def test_figures_whose_losses_are_gone_ask_for_another_evaluation(judged):
+    (place,) = judged.run.glob("losses-*.parquet")
+    place.unlink()
+    with pytest.raises(NotYetError, match="not judged yet; run `almanac run assistant evaluate"):
+        exported(judged)
 
 
 def test_what_was_not_judged_is_not_exported(home):
@@ -126,9 +149,10 @@ def test_best_weights_changed_after_they_were_judged_are_not_registered(judged):
 
 
 def test_a_model_no_better_than_its_base_is_rejected_with_its_figures(judged):
-    losses = pd.read_parquet(judged.run / "losses.parquet")
+    (place,) = judged.run.glob("losses-*.parquet")
+    losses = pd.read_parquet(place)
     base = losses[losses["subject"] == "base"]
-    pd.concat([base, base.assign(subject="candidate")]).to_parquet(judged.run / "losses.parquet")
+    pd.concat([base, base.assign(subject="candidate")]).to_parquet(place)
     report = exported(judged)
     assert report.note.startswith("rejected: It does not surely beat base")
     assert judged.platform.models.versions("assistant") == [1]
@@ -169,6 +193,34 @@ def test_the_card_is_read_by_hugging_face_and_tells_how_it_was_made(judged):
         assert said in text
     assert "--base tiny:2x48x3x400x1024 --rank 0 --learning-rate 0.005 --steps 60" in text
     assert str(judged.folders.runs) not in text
+
+
+def test_the_card_says_how_the_run_is_made_again_and_what_no_option_says(judged):
+    exported(judged)
+    again = card_of(judged).split("## Made again")[1]
+    options = "--steps 60 --batch 16 --accumulation 1 --max-length 512 --packing 0 --precision fp32 --seed 0"
+    assert f"--base tiny:2x48x3x400x1024 --rank 0 --learning-rate 0.005 {options}\n" in again
+    assert "the plan had warmup 5, evaluate_every 30, checkpoint_every 30, for which there is no option" in again
+    assert "trained elsewhere; this card was written with the code of version `c0de`" in again
+    assert f"The run has the name `{judged.name}` again" in again
+
+
+def test_the_card_names_the_code_that_trained_it_not_the_one_that_exports_it(judged):
+    report = Report(model=judged.name)
+    run_stage(judged.platform, "assistant.finetune", lambda run: report, day=DAY.isoformat())
+    exported(judged)
+    trained_with = ledger(judged.platform, "assistant", "finetune")["code_version"].item()
+    assert trained_with != "c0de"
+    assert f"trained with the code of version `{trained_with}`." in card_of(judged)
+
+
+def test_a_base_with_blanks_in_its_path_and_its_commit_stand_in_the_command_as_a_shell_takes_them(judged):
+    tuned = ended(judged.folders.runs)
+    plan = replace(tuned.plan, base="/home/jane/my model", revision="c0ffee", packing=True, rank=4)
+    again = made_again(judged.platform, a_run(), replace(tuned, plan=plan), Written(None, None, has_gguf=True))
+    assert "finetune --base '/home/jane/my model' --revision c0ffee --rank 4 " in again
+    assert " --packing 1 " in again
+    assert "--llama-cpp CHECKOUT\n" in again
 
 
 def test_a_sources_hostile_name_stays_a_cell_of_the_card(judged):

@@ -12,7 +12,7 @@ from shared.errors import MissingExtraError, NotYetError, UsageError
 from shared.ports import NewModel
 from shared.steps.promotion import PROMOTIONS
 from shared.systems.assistant import inference
-from shared.systems.assistant.inference import Loaded, chosen, models_that_answer, open_local
+from shared.systems.assistant.inference import Loaded, chosen, models_that_answer, opened
 
 DAY = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -82,8 +82,9 @@ def test_a_version_that_may_not_answer_is_refused_by_name(platform):
 
 def test_without_torch_the_extra_is_named(platform, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    decided(platform, (1, "promoted"))
     with pytest.raises(MissingExtraError, match=r"pip install 'almanac\[llm\]'"):
-        open_local(platform)
+        opened(platform, chosen(platform))
 
 
 def test_an_engine_is_loaded_once_for_all_who_ask_at_the_same_moment():
@@ -94,7 +95,7 @@ def test_an_engine_is_loaded_once_for_all_who_ask_at_the_same_moment():
         time.sleep(0.05)
         return "engine"
 
-    threads = [threading.Thread(target=lambda: got.append(kept.get(("demo", 1, DAY), load))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(kept.get(("demo", "v1", DAY), load))) for _ in range(8)]
     for one in threads:
         one.start()
     for one in threads:
@@ -105,7 +106,7 @@ def test_an_engine_is_loaded_once_for_all_who_ask_at_the_same_moment():
 def test_the_engine_not_asked_for_longest_gives_way():
     kept, loads = Loaded(2), []
     for version in (1, 2, 1, 3, 1, 2):
-        kept.get(("demo", version, DAY), lambda version=version: loads.append(version))
+        kept.get(("demo", f"v{version}", DAY), lambda version=version: loads.append(version))
     assert loads == [1, 2, 3, 2]
 
 
@@ -116,8 +117,8 @@ def test_a_loading_that_failed_is_tried_again():
         raise NotYetError("no file")
 
     with pytest.raises(NotYetError):
-        kept.get(("demo", 1, DAY), fails)
-    assert kept.get(("demo", 1, DAY), lambda: "engine") == "engine"
+        kept.get(("demo", "v1", DAY), fails)
+    assert kept.get(("demo", "v1", DAY), lambda: "engine") == "engine"
 
 
 def test_the_champion_answers_from_the_registry_and_stays_loaded(platform, tmp_path):
@@ -126,12 +127,12 @@ def test_the_champion_answers_from_the_registry_and_stays_loaded(platform, tmp_p
     folder = bases.build_tiny(tmp_path / "tiny", ["rice and eggs"] * 9, size=bases.Size(1, 24, 3, 300, 256))
     platform.models.save(NewModel("assistant", folder, {}))
     decided(platform, (1, "promoted"))
-    engine = open_local(platform)
+    engine = opened(platform, chosen(platform))
     assert engine.name == "assistant v1"
     reply = engine.stream([{"role": "user", "content": "rice"}], Sampling(temperature=0, max_tokens=4))
     "".join(reply)
     assert reply.told.tokens == 4
-    assert open_local(platform, "1") is engine
+    assert opened(platform, chosen(platform, "1")) is engine
     decided(platform, (1, "promoted"), (1, "rolled_back"))
-    assert open_local(platform, "champion") is engine, "its role changed, the weights did not"
+    assert opened(platform, chosen(platform)) is engine, "its role changed, the weights did not"
     assert inference.chosen(platform).reason == "1 rolled_back."

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SourceError
+from shared.systems.assistant.allergens import allergens_of
 from shared.systems.assistant.amounts import Amount, grams_of, split_amount
 from shared.systems.assistant.foods import FOODS, food_of, foods_in, in_pantry, singular
 from shared.systems.assistant.ingredients import (
@@ -203,6 +204,76 @@ def test_a_long_name_is_refused_and_not_cut_as_an_allergen_may_stand_at_its_end(
 def test_of_two_foods_both_are_kept_where_the_second_may_hold_more(text, name):
     (found,) = parse(text).ingredients
     assert found.name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "sentence"),
+    [
+        ("300 g of butter or margarine", "butter", "'butter or margarine' is taken as butter."),
+        ("2 carrots or 1 parsnip, peeled", "carrot", "'carrot or parsnip' is taken as carrot."),
+        (
+            "400 g whole-wheat spaghetti or gluten-free rice noodles",
+            "spaghetti or gluten-free rice noodle",
+            "'whole-wheat spaghetti or gluten-free rice noodle' is taken as spaghetti or gluten-free rice noodle.",
+        ),
+        (
+            "300 g king prawns or firm smoked tofu or chicken breast fillets",
+            "prawn or tofu or chicken breast fillet",
+            "'king prawn or smoked tofu or chicken breast fillet' is taken as prawn or tofu or chicken breast fillet.",
+        ),
+    ],
+)
+def test_what_stands_for_several_foods_is_short_enough_for_a_name_and_is_said(text, name, sentence):
+    parsed = parse(text)
+    assert [one.name for one in parsed.ingredients] == [name]
+    assert parsed.chosen == (sentence,)
+    assert parsed.problems == ()
+
+
+@pytest.mark.parametrize("text", ["2 eggs", "rice milk or milk: 200 g", "3 or 4 carrots", "600 g or 5 cups flour"])
+def test_where_nothing_was_chosen_nothing_is_said(text):
+    assert parse(text).chosen == ()
+
+
+LONG = ("firm smoked tofu", "king prawns", "dragon sauce", "gluten-free oat flakes", "vegan mozzarella style slices")
+SHORT = sorted({food.name for food in FOODS.values() if " and " not in food.name})  # which parts two
+NAMES = st.sampled_from([*SHORT, *LONG, "lactose-free cow's milk", "peanuts"])
+
+
+@given(st.lists(NAMES, min_size=2, max_size=4))
+@settings(max_examples=300)
+def test_no_allergen_of_any_of_several_foods_is_lost_and_nothing_unknown_is_called_known(names):
+    parsed = parse(f"200 g {' or '.join(names)}")
+    for found in parsed.ingredients:
+        one = allergens_of(found.name)
+        for each in names:
+            told = allergens_of(clean_name(each))
+            assert {*told.allergens} <= {*one.allergens}
+            assert {*told.kinds} <= {*one.kinds}
+        assert len(found.name) <= MOST_CHARACTERS
+        assert clean_name(found.name) == found.name
+    assert parsed.ingredients or "keep what may be an allergen" in parsed.problems[0]
+
+
+def test_several_foods_that_no_short_name_tells_are_refused_as_a_cut_might_hide_one():
+    parsed = parse("200 g grandmotherly dragon sauce or sophisticated unicorn marmalade")
+    assert parsed.ingredients == ()
+    assert parsed.problems[0].endswith("shorten it to 40, and keep what may be an allergen.")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2 eggs or 1 tbsp chia seeds", {"egg": 100}),
+        ("2 eggs or 50 g tofu", {"egg or tofu": 100}),
+        ("2 carrots / 80 g parsnip", {"carrot": 122}),
+        ("600 g or 5 cups bread flour", {"bread flour": 600}),
+        ("Spaghetti: 320 g | 11 oz", {"spaghetti": 320}),
+        ("butter or 100 g margarine", {"butter": 100}),
+    ],
+)
+def test_the_amount_is_that_of_the_first_food_and_of_one_food_the_stated_weight(text, expected):
+    assert grams(text) == expected
 
 
 def test_pieces_of_either_food_weigh_what_the_first_does():

@@ -1,6 +1,9 @@
 """Searches over a table of losses, whose right answer is known; and one over real trainings of a tiny model."""
 
+import json
 import random
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,15 +11,20 @@ import pytest
 
 pytest.importorskip("trl")
 
+from shared.connect import open_platform
 from shared.errors import NotYetError, SourceError, UsageError
 from shared.steps.asha import Ladder
+from shared.steps.base_names import Size
+from shared.steps.bases import build_tiny
 from shared.steps.plans import Plan
 from shared.systems.assistant.exporting import export
-from shared.systems.assistant.searching import Search, bases, search
+from shared.systems.assistant.searches import Search, told_of
+from shared.systems.assistant.searching import bases, search, swept
 from shared.systems.assistant.tables import TRIALS
-from shared.systems.assistant.trials import attempt, place
+from shared.systems.assistant.trials import attempt
 from tests.assistant_rig import tiny_assistant
-from tests.tuned_rig import a_run
+from tests.loopback.hub_bases import asked_of, publish
+from tests.tuned_rig import a_run, stored
 
 TINY = "tiny:2x48x3x400x1024"
 LADDER = Ladder(10, 2, 3)
@@ -27,8 +35,9 @@ WEIGHTS = 1000
 class Workers:
     """Stands for trainings whose losses follow from the plan: ``of`` says the mean, every conversation its own."""
 
-    def __init__(self, of, *, noise=0.0, at_once=1, seed=0, breaks=lambda plan, step: False, most=10**6):
+    def __init__(self, of, *, noise=0.0, at_once=1, seed=0, breaks=lambda plan, step: False, most=10**6, runs=None):
         self.of, self.noise, self.at_once, self.breaks, self.most = of, noise, at_once, breaks, most
+        self.runs = runs  # where to keep what came of trials, as real ones do
         self.rng, self.done = random.Random(seed), []
 
     def each(self, parts):
@@ -57,7 +66,12 @@ class Workers:
             "tokens": [4] * len(CASES),
             "bytes": [9] * len(CASES),
         }
-        return {**told, "losses": table, "trained": plan.rank * 10, "weights": WEIGHTS + plan.rank * 10, "error": ""}
+        found = {**told, "losses": table, "trained": plan.rank * 10, "weights": WEIGHTS + plan.rank * 10, "error": ""}
+        if self.runs:
+            kept = told_of(self.runs / part["search"], plan, part["data"], part["step"])
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_text(json.dumps(found))
+        return found
 
 
 def tried(home, workers, **told):
@@ -148,8 +162,11 @@ def test_a_search_that_was_killed_goes_on_and_ends_the_same(home, cut):
     report = tried(home, second)
     again = {job for job in second.done if job[1] < 40} & {*first.done}
     assert again == set(), "rungs that were kept are not done again"
-    home.platform.features.write(TRIALS, home.platform.features.read(TRIALS).assign(search="another"))
-    assert tried(home, whole).model == report.model
+    folders = replace(home.folders, runs=home.folders.runs.with_name("others"))
+    shutil.copytree(home.folders.runs, folders.runs, ignore=shutil.ignore_patterns("search-*"))
+    other = replace(home, platform=open_platform(home=home.folders.runs.parent.with_name("whole")), folders=folders)
+    stored(other.platform)
+    assert tried(other, whole).model == report.model
 
 
 def test_several_seeds_are_trained_for_those_that_are_compared(home):
@@ -167,6 +184,54 @@ def test_bases_are_compared_the_same_way(home):
     report = tried(home, workers, bases=(TINY, other), ranks=(4,), learning_rates=(1e-3,))
     assert report.model == f"{other}-r4-lr1e-03-s0"
     assert {row["trial"] for row in report.table} == {f"{TINY}-r4-lr1e-03-s0", f"{other}-r4-lr1e-03-s0"}
+
+
+def test_a_search_that_has_decided_answers_from_what_is_kept_and_tries_no_failed_trial_again(home):
+    workers = Workers(same, noise=0.05, breaks=lambda plan, step: plan.rank == 16, runs=home.folders.runs)
+    report = tried(home, workers, seeds=2)
+    rows = home.platform.features.read(TRIALS)
+    swept(home.platform, home.folders.runs)
+    asked = Workers(same, most=0)
+    again = tried(home, asked, seeds=2)
+    assert asked.done == []
+    assert (again.note, again.metrics, again.model) == (report.note, report.metrics, report.model)
+    assert [row["verdict"] for row in again.table] == [row["verdict"] for row in report.table]
+    pd.testing.assert_frame_equal(home.platform.features.read(TRIALS), rows)
+
+
+def test_a_search_that_has_decided_trains_further_seeds_alone(home):
+    tried(home, Workers(same, noise=0.05, runs=home.folders.runs))
+    swept(home.platform, home.folders.runs)
+    more = Workers(same, noise=0.05, runs=home.folders.runs)
+    report = tried(home, more, seeds=2)
+    assert {(trial.rpartition("-s")[2], step) for trial, step in more.done} == {("1", 40)}
+    assert "2 seeds each" in report.note
+
+
+def test_of_a_search_that_has_decided_its_plan_and_what_came_of_trials_stay(home):
+    workers = Workers(same, runs=home.folders.runs, most=3)
+    with pytest.raises(KeyboardInterrupt):
+        tried(home, workers)
+    (place,) = home.folders.runs.glob("search-*")
+    (place / "a-trial" / "best").mkdir(parents=True)
+    swept(home.platform, home.folders.runs)
+    assert {one.name for one in place.iterdir()} == {"plan.json", "told", "bases", "conversations.parquet", "a-trial"}
+    tried(home, Workers(same, runs=home.folders.runs))
+    (place / ".gone" / "best").mkdir(parents=True)  # of a kill while another was swept
+    swept(home.platform, home.folders.runs)
+    assert {one.name for one in place.iterdir()} == {"plan.json", "told"}
+    assert (home.folders.runs / home.name / "best").is_dir(), "a fine-tuning is no search"
+
+
+def test_killed_before_its_rows_were_stored_a_search_takes_them_from_its_folder(home):
+    with pytest.raises(KeyboardInterrupt):
+        tried(home, Workers(same, noise=0.05, runs=home.folders.runs, most=5))
+    fresh = replace(home, platform=open_platform(home=home.folders.runs.parent.with_name("fresh")))
+    stored(fresh.platform)
+    second = Workers(same, noise=0.05, runs=home.folders.runs)
+    tried(fresh, second)
+    rows = fresh.platform.features.read(TRIALS)
+    assert len(second.done) == len(rows) - 5
 
 
 @pytest.mark.parametrize("nothing", [{"bases": ()}, {"ranks": ()}, {"learning_rates": ()}, {"seeds": 0}])
@@ -193,8 +258,11 @@ def test_real_trials_are_trained_rung_by_rung_and_the_better_rate_wins(home):
     assert "is surely worse" in report.note
     rows = home.platform.features.read(TRIALS)
     assert rows.groupby("rank")["trained"].first()[2] < rows.groupby("rank")["trained"].first()[0]
-    again = search(home.platform, a_run("search", hour=10), plan, home.folders, really(home))
-    assert again.metrics["loss"] == pytest.approx(report.metrics["loss"])
+    swept(home.platform, home.folders.runs)
+    assert [*home.folders.runs.glob("search-*/**/*.safetensors")] == []
+    seen = []
+    again = search(home.platform, a_run("search", hour=10), plan, home.folders, really(home, seen))
+    assert (again.metrics, again.note, seen) == (report.metrics, report.note, [])
 
 
 @pytest.mark.slow
@@ -207,9 +275,21 @@ def test_a_trial_that_goes_on_to_the_next_rung_is_the_one_it_would_have_been(hom
     weights, trace = (stepwise / "best" / "adapter_model.safetensors").read_bytes(), stepwise / "trace.jsonl"
     before = trace.read_text()
     stepwise.rename(stepwise.with_name("aside"))
+    shutil.rmtree(stepwise.with_name("told"))
     assert attempt(seen[1], home.folders, lambda: None)["error"] == ""
     assert (stepwise / "best" / "adapter_model.safetensors").read_bytes() == weights
     assert trace.read_text() == before
+
+
+@pytest.mark.slow
+def test_asked_for_a_rung_again_a_trial_that_has_gone_on_since_says_what_it_said_then(home):
+    seen, plan = [], Search((TINY,), (2,), (5e-3,), Ladder(3, 2, 2))
+    search(home.platform, a_run("search"), plan, home.folders, really(home, seen))
+    lower, upper = (attempt(part, home.folders, lambda: None) for part in seen)
+    rows = home.platform.features.read(TRIALS).set_index("step")["loss"]
+    assert np.mean(lower["losses"]["loss"]) == pytest.approx(rows[3])
+    assert np.mean(upper["losses"]["loss"]) == pytest.approx(rows[6])
+    assert rows[3] != pytest.approx(rows[6])
 
 
 @pytest.mark.slow
@@ -221,6 +301,58 @@ def test_a_version_of_ours_is_copied_to_where_workers_see_it(judged):
     assert seen[0]["place"].startswith(str(judged.folders.runs / seen[0]["search"] / "bases"))
 
 
+def killed_after_one(each):
+    def killed(parts):
+        for told in each(parts):
+            yield told
+            raise KeyboardInterrupt
+
+    return killed
+
+
+def test_a_search_holds_its_bases_of_the_hub_to_the_commits_it_began_with(home, hub, tmp_path, monkeypatch):
+    asked_of(monkeypatch, hub.url, tmp_path / "cache-of-the-hub")
+    folders = [build_tiny(tmp_path / str(seed), ["one"], seed, Size(1, 12, 3, 300, 64)) for seed in (0, 1)]
+    first = publish(hub, "jane/own", folders[0])
+    parts = []
+
+    def each(given):
+        for part in given:
+            if part is not None:
+                parts.append(part)
+                yield Workers(same, runs=home.folders.runs, most=1).work(part)
+
+    told = {"bases": ("jane/own",), "ranks": (4, 8), "learning_rates": (1e-3,), "ladder": LADDER, "at_once": 1}
+    with pytest.raises(KeyboardInterrupt):
+        search(home.platform, a_run("search"), Search(**told), home.folders, killed_after_one(each))
+    second = publish(hub, "jane/own", folders[1])
+    report = search(home.platform, a_run("search"), Search(**told), home.folders, each)
+    assert {(part["plan"]["revision"], part["place"]) for part in parts} == {(first, "jane/own")}
+    assert f"finetune --base jane/own --revision {first} --rank 4" in report.note
+    parts.clear()
+    search(home.platform, a_run("search"), Search(**told | {"ranks": (4,)}), home.folders, each)
+    assert {part["plan"]["revision"] for part in parts} == {second}, "another search takes the newest"
+
+
+@pytest.mark.slow
+def test_real_trials_on_a_base_of_the_hub_are_trained_from_the_commit_they_are_held_to(
+    home, hub, tmp_path, monkeypatch
+):
+    asked_of(monkeypatch, hub.url, tmp_path / "cache-of-the-hub")
+    size, seen = Size(1, 48, 3, 400, 1024), []
+    first = publish(hub, "jane/own", build_tiny(tmp_path / "0", ["one"], 0, size))
+    plan = Search(("jane/own",), (2, 3), (1e-3,), Ladder(2, 2, 1))
+    with pytest.raises(KeyboardInterrupt):
+        search(home.platform, a_run("search"), plan, home.folders, killed_after_one(really(home, seen)))
+    second = publish(hub, "jane/own", build_tiny(tmp_path / "1", ["one"], 1, size))
+    search(home.platform, a_run("search"), plan, home.folders, really(home, seen))
+    assert {part["plan"]["revision"] for part in seen} == {first}
+    second_part = attempt(seen[1], home.folders, lambda: None)
+    newest = attempt(seen[1] | {"plan": seen[1]["plan"] | {"revision": second}}, home.folders, lambda: None)
+    assert (second_part["error"], newest["error"]) == ("", "")
+    assert np.mean(newest["losses"]["loss"]) != pytest.approx(np.mean(second_part["losses"]["loss"]))
+
+
 def test_without_a_name_the_version_that_serves_is_the_base(home, tmp_path):
     with pytest.raises(NotYetError, match="name others with --bases"):
         bases(home.platform, " ,")
@@ -230,13 +362,16 @@ def test_without_a_name_the_version_that_serves_is_the_base(home, tmp_path):
 
 
 def test_an_attempt_that_breaks_says_so_instead_of_ending_the_search(home):
-    told = attempt({"trial": "a", "step": 1, "search": "nowhere", "plan": {}}, home.folders, lambda: None)
+    part = {"trial": "a", "step": 1, "search": "nowhere", "plan": {}, "data": ""}
+    told = attempt(part, home.folders, lambda: None)
     assert told["losses"] == {}
     assert told["error"].startswith("FileNotFoundError: ")
 
 
 @pytest.mark.parametrize("base", ["nobody/nothing", "/nowhere"])
-def test_a_base_that_cannot_be_had_is_said_once_before_any_trial(platform, tmp_path, monkeypatch, base):
+def test_a_base_that_cannot_be_had_is_said_once_before_any_trial(home, monkeypatch, base):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    workers = Workers(same)
     with pytest.raises(SourceError, match=base):
-        place(platform, base, tmp_path, pd.DataFrame({"messages": []}))
+        tried(home, workers, bases=(TINY, base))
+    assert workers.done == []

@@ -19,6 +19,7 @@ from shared.steps.bases import build_tiny
 from shared.steps.plans import Plan
 from shared.systems.assistant.tables import CONVERSATIONS
 from shared.systems.assistant.training import JUDGED, Folders, base_of, finetune, usual_plan
+from tests.loopback.hub_bases import asked_of, publish
 
 DAY = date(2026, 10, 1)
 TINY = {"base": "tiny:2x48x3x400x256", "rank": 0, "steps": 6, "batch": 4, "accumulation": 1, "max_length": 64}
@@ -72,7 +73,7 @@ def test_a_tiny_base_learns_with_all_weights_and_its_loss_stands_beside_the_base
     folder = folders.runs / report.model
     assert report.model.startswith("tiny-2x48x3x400x256-full-lr3e-03-6-")
     names = {file.name for file in folder.iterdir()} - {".lock"}
-    assert names == {"base", "baseline.json", "best", "checkpoints", "finished.json", "plan.json", "trace.jsonl"}
+    assert names == {"base", "baseline.json", "best", "finished.json", "plan.json", "trace.jsonl"}
     assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= {
         file.name for file in (folder / "best").iterdir()
     }
@@ -124,6 +125,79 @@ def test_a_registered_version_is_a_base_for_lora_and_only_the_adapter_is_kept(su
     assert all("lora" in name for name in load_file(best / "adapter_model.safetensors"))
 
 
+@pytest.fixture
+def on_hub(hub, tmp_path, monkeypatch):
+    """A repository whose newest commit is made anew by each call; the call returns that commit."""
+    asked_of(monkeypatch, hub.url, tmp_path / "cache-of-the-hub")
+
+    def newer(seed):
+        folder = build_tiny(tmp_path / f"base-{seed}", ["one and one is two"], seed, Size(1, 12, 3, 300, 64))
+        return publish(hub, "jane/own", folder)
+
+    return newer
+
+
+HUB = TINY | {"base": "jane/own", "rank": 2}
+
+
+def begun_at(folders):
+    """The commits that runs are pinned to, by the runs' names."""
+    plans = {file.parent.name: json.loads(file.read_text())["plan"] for file in folders.runs.glob("*/plan.json")}
+    return {name: plan["revision"] for name, plan in plans.items()}
+
+
+def test_a_run_on_a_base_of_the_hub_goes_on_with_the_commit_it_began_with_though_a_newer_one_came(
+    sums, folders, on_hub, hub
+):
+    first = on_hub(0)
+
+    def cut():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(sums, a_run(), Plan(**HUB), folders, cut)
+    on_hub(1)
+    hub.requests.clear()
+    report = finetune(sums, a_run(), Plan(**HUB), folders)
+    assert [path for _, path, _ in hub.requests if "main" in path] == []
+    assert report.note.startswith(f"gone on after step 3, on jane/own at commit {first[:12]}; ")
+    assert begun_at(folders) == {report.model: first}
+    again = finetune(sums, a_run(), Plan(**HUB), folders)
+    assert (again.model, again.note.startswith("had ended before")) == (report.model, True)
+
+
+def test_a_new_run_takes_the_newest_commit_and_a_branch_that_is_named_is_asked_for_anew(sums, folders, on_hub):
+    first = on_hub(0)
+    old = finetune(sums, a_run(), Plan(**HUB), folders)
+    second = on_hub(1)
+    other = finetune(sums, a_run(), Plan(**HUB | {"seed": 1}), folders)
+    named = finetune(sums, a_run(), Plan(**HUB | {"revision": "main"}), folders)
+    assert begun_at(folders) == {old.model: first, other.model: second, named.model: second}
+    assert old.baselines != named.baselines
+    assert finetune(sums, a_run(), Plan(**HUB), folders).model == named.model, "the newest attempt at this plan"
+    assert finetune(sums, a_run(), Plan(**HUB | {"revision": first}), folders).model == old.model
+
+
+def test_an_attempt_whose_base_was_broken_does_not_hold_the_next_to_it(sums, folders, on_hub, hub):
+    on_hub(0)
+    del hub.repo("model", "jane/own").files()[1]["tokenizer.json"]
+    with pytest.raises(SourceError, match="no tokenizer"):
+        finetune(sums, a_run(), Plan(**HUB), folders)
+    mended = on_hub(1)
+    report = finetune(sums, a_run(), Plan(**HUB), folders)
+    assert begun_at(folders)[report.model] == mended
+
+
+def test_without_network_a_new_run_takes_what_was_fetched_last_and_says_so(sums, folders, on_hub, monkeypatch, caplog):
+    first = on_hub(0)
+    finetune(sums, a_run(), Plan(**HUB), folders)
+    on_hub(1)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    report = finetune(sums, a_run(), Plan(**HUB | {"seed": 1}), folders)
+    assert f"on jane/own at commit {first[:12]}" in report.note
+    assert "the Hub does not answer: jane/own is taken as it was fetched last" in caplog.text
+
+
 def test_conversations_of_later_days_are_not_learned_and_more_of_them_are_another_run(sums, folders):
     store(sums, range(30, 40), date(2026, 10, 2))
     before = finetune(sums, a_run(), Plan(**TINY), folders)
@@ -143,9 +217,10 @@ def test_progress_is_logged_with_how_much_is_due(sums, folders, caplog):
 def test_each_checkpoint_is_brought_to_where_it_lasts(sums, folders):
     seen = []
     finetune(sums, a_run(), Plan(**TINY), folders, lambda: seen.append({f.name for f in folders.runs.glob("*/*")}))
-    assert len(seen) == 3
+    assert len(seen) == 4
     assert "finished.json" not in seen[1]
-    assert "finished.json" in seen[2]
+    assert {"finished.json", "checkpoints"} <= seen[2]
+    assert "checkpoints" not in seen[3]
 
 
 def test_without_conversations_it_says_what_to_run(platform, folders):

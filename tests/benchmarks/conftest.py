@@ -1,0 +1,3 @@
+"""Benchmarks are scripts: they import each other as such, and hold neither tests nor doctests."""
+
+collect_ignore_glob = ["*.py"]
