@@ -10,21 +10,23 @@ publish  what pages show, to where Spaces read
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
 import traceback
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from functions import _terminal as terminal
 from functions._deploy import commands as deploying
 from functions._modal import Service
+from functions._ports import bound
+from functions._progress import progress
 from functions._secrets import hidden
-from functions._stages import AsJson, run_command, service, systems
+from functions._stages import AsJson, kept_from_output, run_command, service, systems
 from functions._timetable import ROOT, timetable
 from shared.errors import AlmanacError, NotYetError, UsageError
 
@@ -35,8 +37,22 @@ _WRONG_WORDS: type[Exception] = typer.BadParameter.__mro__[
     1
 ]  # click's UsageError, which typer carries without exporting it
 
+SHOWN = 20  # rows of a table, to people
+
+
+class _Group(typer.core.TyperGroup):
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - click's, which typer carries without exporting it
+        """Say what was interrupted, which typer would keep to itself."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            terminal.say_error(str(stop) or "interrupted")
+            raise typer.Exit(130) from stop
+
+
 cli = typer.Typer(
     name="almanac",
+    cls=_Group,
     help="ML services that keep themselves up to date. Without an account all of it runs here, in a simulated world.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -65,7 +81,11 @@ def day(
     parse_day(day, platform.world)  # a wrong date is wrong use, not a failed system
     chosen = only.split(",") if only else [name for name in systems() if "daily" in timetable().get(name, {})]
     services = {name: service(name) for name in chosen}
-    rows = [_day_of(platform, name, one, day) for name, one in services.items()]
+    for name, one in services.items():
+        if "daily" not in one.stages:
+            raise UsageError(f"{name} has no daily; it has: {', '.join(one.stages)}")
+    with kept_from_output(as_json):
+        rows = [_day_of(platform, name, one, day) for name, one in services.items()]
     if as_json:
         terminal.say_json({"systems": rows})
     else:
@@ -83,7 +103,7 @@ def day(
 def status(
     deployed: Annotated[bool, typer.Option("--deployed", help="What runs beside what the repository says.")] = False,
     env: Annotated[
-        str, typer.Option(help="With --deployed: a table [deploy.ENV] of modal.toml; prod unless told.")
+        str, typer.Option(help="With --deployed: a table \\[deploy.ENV] of modal.toml; prod unless told.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -103,8 +123,9 @@ def status(
         return
     if not found["runs"]:
         raise NotYetError("nothing has run yet; start with `almanac day`")
-    failed = [(row, row.pop("error")) for row in found["runs"]]
-    errors = [f"{row['system']} {row['stage']}: {error}" for row, error in failed if error]
+    told = [(row, row.pop("error"), row.pop("refused")) for row in found["runs"]]
+    errors = [f"{row['system']} {row['stage']}: {error}" for row, error, _ in told if error]
+    errors += [f"{row['system']} {row['stage']}, refused since: {refused}" for row, _, refused in told if refused]
     for title, rows in found.items():
         terminal.say_table(title.capitalize(), rows)
         terminal.screen.print()
@@ -141,7 +162,9 @@ def table(  # noqa: PLR0913 - options of one command
         terminal.say_json({"table": name, "rows": records})
     else:
         simulated = ", simulated" if platform.world == "demo" else ""
-        terminal.say_table(f"{name}: newest {min(20, len(rows))} of {len(rows)} rows{simulated}", records[-20:])
+        known = terminal.counted(len(rows), "row")
+        newest = known if len(rows) <= SHOWN else f"newest {SHOWN} of {known}"
+        terminal.say_table(f"{name}: {newest}{simulated}", records[-SHOWN:])
 
 
 @cli.command()
@@ -187,15 +210,13 @@ def open_space(
     space: Annotated[
         str, typer.Argument(help="A folder of spaces/; all pages under one roof unless told.")
     ] = "almanac",
-    port: Annotated[int, typer.Option(help="Port on localhost.", min=1, max=65535)] = 7860,
+    port: Annotated[int, typer.Option(help="Port on localhost.")] = 7860,
 ) -> None:
     """Serve a page, or all of them, on localhost until interrupted."""
     found = sorted(path.parent.name for path in (ROOT / "spaces").glob("*/app.py"))
     if space not in found:
         raise UsageError(f"there is no page {space!r}; there are: {', '.join(found)}")
-    with socket.socket() as asked:
-        if asked.connect_ex(("127.0.0.1", port)) == 0:
-            raise UsageError(f"port {port} is taken by another program; choose one with --port")
+    bound(port).close()
     terminal.screen.print(f"http://127.0.0.1:{port} (stop with Ctrl-C)")
     app = ROOT / "spaces" / space / "app.py"
     command = [sys.executable, "-P", str(app)]  # -P: a folder called spaces must not be on the path
@@ -216,7 +237,8 @@ def main(words: list[str] | None = None) -> None:
     except (UsageError, _WRONG_WORDS) as failure:
         sentence = getattr(failure, "format_message", failure.__str__)().rstrip(".")
         if sentence:  # empty when the help text was printed instead
-            _say_failure(f"{sentence}. `almanac --help` shows how", given)
+            stop = "" if sentence.endswith("?") else "."
+            _say_failure(f"{sentence}{stop} `almanac --help` shows how", given)
         sys.exit(2)
     except BrokenPipeError:  # whoever reads our output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -248,7 +270,7 @@ def _day_of(platform: Platform, name: str, one: Service, until: str) -> dict[str
     """Do what is due in one system; a failure is a row too, so that the other systems go on."""
     clock = time.monotonic()
     try:
-        with terminal.progress(name):
+        with progress(name):
             _prepare(platform, name, one, until)
             report = one.stages["daily"](until=until)
     except Exception as failure:  # noqa: BLE001 - of any kind: the other systems still have their day

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +14,12 @@ import typer
 
 from functions import _terminal as terminal
 from functions._modal import Service
+from functions._progress import progress
 from functions._timetable import ROOT
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -67,12 +70,19 @@ def run_command(words: list[str]) -> typer.Typer:
     return run
 
 
+@contextmanager
+def kept_from_output(as_json: bool) -> Iterator[None]:
+    """Send what libraries print to the error stream, where the output is to be one JSON object."""
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield
+
+
 def _as_command(name: str, stage: Callable[..., dict[str, Any]]) -> Callable[..., None]:
     """Return the stage as a command with ``--json``, which prints what the stage returns."""
 
     @wraps(stage)
     def command(as_json: bool = False, **options: object) -> None:
-        with terminal.progress(name):
+        with progress(name), kept_from_output(as_json):
             report = stage(**options)
         terminal.say_json(report) if as_json else terminal.say_report(name, report)
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from functions._timetable import timetable
-from shared.errors import AlmanacError, NotYetError, UsageError
+from shared.errors import AlmanacError, BusyError, NotYetError, UsageError
 from shared.runs import Report, due, ledger, midnight, parse_day
 from shared.steps.promotion import PROMOTIONS, SERVING
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from shared.ports import Platform
+
+
+_RUN = ("system", "stage", "day", "status", "started_at", "seconds", "rows", "error")
 
 
 def systems_now(platform: Platform) -> list[dict[str, object]]:
@@ -45,10 +48,28 @@ def systems_now(platform: Platform) -> list[dict[str, object]]:
 
 
 def last_runs(platform: Platform) -> list[dict[str, object]]:
-    """Return a row a stage: its last run."""
-    newest = ledger(platform).groupby(["system", "stage"], sort=True).tail(1)
-    shown = ("system", "stage", "day", "status", "started_at", "seconds", "rows", "error")
-    return [{name: row[name] for name in shown} for row in newest.to_dict("records")]
+    """Return a row a stage: its last run, with what a wrong use after it was told.
+
+    A run whose process is gone was "cut off": its stage's lock is free, or its row would say how it ended.
+    """
+    rows: list[dict[str, object]] = []
+    for (system, stage), runs in ledger(platform).groupby(["system", "stage"], sort=True):
+        wrong = runs["error"].fillna("").str.startswith(f"{UsageError.__name__}: ")
+        used = runs[~wrong].tail(1) if not wrong.all() else runs.tail(1)
+        row = {name: used.iloc[0][name] for name in _RUN}
+        if row["status"] == "running" and _nobody_holds(platform, f"{system}.{stage}"):
+            row |= {"status": "cut off", "error": "cut off: the process is gone, and the same command does it again"}
+        refused = runs["error"].iloc[-1] if used.index[0] != runs.index[-1] else None
+        rows.append({**row, "refused": refused})
+    return rows
+
+
+def _nobody_holds(platform: Platform, name: str) -> bool:
+    try:
+        with platform.features.lock(name, wait_s=0):
+            return True
+    except BusyError:
+        return False
 
 
 def champions(platform: Platform) -> list[dict[str, object]]:

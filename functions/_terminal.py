@@ -1,9 +1,8 @@
-"""What the `almanac` command prints: tables for people, one JSON object for programs, progress while it works."""
+"""What the `almanac` command prints: tables for people, one JSON object for programs, asides to the error stream."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from datetime import datetime, time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from functions._secrets import hidden
@@ -50,7 +48,7 @@ def say_table(title: str, rows: Sequence[Mapping[str, object]], columns: Sequenc
 
 def say_report(name: str, report: Mapping[str, Any]) -> None:
     """Print what a stage gave back: its figures beside their baselines, then the model and the note."""
-    screen.print(f"[bold]{name}[/bold]: {report['rows']} rows {report['model']}".rstrip())
+    screen.print(f"[bold]{name}[/bold]: {counted(report['rows'], 'row')} {report['model']}".rstrip())
     if report["table"]:
         say_table("", report["table"])
     rows = [
@@ -64,6 +62,15 @@ def say_report(name: str, report: Mapping[str, Any]) -> None:
         say(report["note"])
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are.
+
+    >>> counted(1, "row"), counted(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def say(sentence: str) -> None:
     """Print a line as it is."""
     screen.print(_escaped(sentence), highlight=False, soft_wrap=True)
@@ -74,6 +81,11 @@ def say_error(sentence: str) -> None:
     errors.print(f"[bold red]almanac:[/bold red] {_escaped(sentence)}", highlight=False, soft_wrap=True)
 
 
+def say_aside(words: str) -> None:
+    """Print a line to the error stream, above a bar if there is one: what a program that reads us does not want."""
+    errors.print(_escaped(words), highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Show that something goes on, of unknown length; nothing when the output is no terminal."""
@@ -81,51 +93,12 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Show a bar that moves with the dates that ``shared.runs`` logs; nothing when the output is no terminal."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    bar = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-    handler = _OnLog(bar, what)
-    log = logging.getLogger("almanac")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        with bar:
-            yield
-    finally:
-        log.removeHandler(handler)
-
-
-class _OnLog(logging.Handler):
-    """Moves the bar: a record with ``due`` begins a stage, every other one is a date done; stages may be nested."""
-
-    def __init__(self, bar: Progress, what: str) -> None:
-        super().__init__()
-        self._bar = bar
-        self._task = bar.add_task(what, total=None)
-        self._stages: list[list[int]] = []  # [dates due, dates done], the innermost last
-
-    def emit(self, record: logging.LogRecord) -> None:
-        due = getattr(record, "due", None)
-        if due is not None:
-            self._stages.append([due, 0])
-        elif self._stages:
-            self._stages[-1][1] += 1
-            while len(self._stages) > 1 and self._stages[-1][1] >= self._stages[-1][0]:
-                self._stages.pop()
-        total, done = self._stages[-1]
-        self._bar.update(self._task, total=total, completed=done, description=record.getMessage())
-
-
 def _cell(value: object) -> str:
-    """Return a value for people: dates without a midnight, four significant digits, tiny numbers as such."""
+    """Return a value for people: dates without a midnight, four significant digits, three of tiny numbers.
+
+    >>> _cell(0.0002), _cell(-1.234e-7), _cell(0.12345), _cell(12.0)
+    ('2e-4', '-1.23e-7', '0.1235', '12.0')
+    """
     match value:
         case None:
             return "–"
@@ -134,7 +107,10 @@ def _cell(value: object) -> str:
         case float() if math.isnan(value):
             return "–"
         case float():
-            short = f"{value:.4g}" if value == 0 or abs(value) >= 0.001 else "<0.001" if value > 0 else ">-0.001"
+            if 0 < abs(value) < 0.001:
+                digits, exponent = f"{value:.2e}".split("e")
+                return f"{float(digits):g}e{int(exponent)}"
+            short = f"{value:.4g}"
             return f"{short}.0" if short.lstrip("-").isdigit() else short
         case datetime():
             return (

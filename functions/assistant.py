@@ -29,6 +29,7 @@ def prepare(source: str = "", evaluation: str = "", limit: int = USUAL, day: str
 
     --source takes files, folders or addresses, joined by commas: ShareGPT, messages, Alpaca, RecipeNLG, other recipes.
     --evaluation names questions that models will be judged on, which are taken out; --limit is of records a source.
+    What was stored before stays: all sources in the store are told with what they hold, as models learn from them all.
     """
     from shared.runs import run_stage
     from shared.systems.assistant import features, instructions
@@ -64,7 +65,7 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     --base: tiny (random weights), assistant:3 (a version of ours), a folder, or OWNER/NAME on Hugging Face: there
     --revision is a commit or branch; without it, that of an earlier attempt, else the newest. --rank of LoRA, 0 for all
     weights. A step learns from --accumulation times --batch sequences, of --max-length tokens; with --packing 1
-    conversations share one. What is not told, or -1, is usual for the base.
+    conversations share one. What is not told, or -1, is usual for the base. It learns from all sources that are stored.
     """
     from shared.errors import UsageError
     from shared.runs import run_stage
@@ -118,10 +119,11 @@ def search(  # noqa: PLR0913 - what is compared are six facts
 ) -> dict[str, Any]:
     """Compare --bases, LoRA --ranks and --learning-rates; recommend the cheapest setting that is not surely worse.
 
-    The base is the version that serves, unless named: several, joined by commas, as finetune takes them. All trials
-    get --lowest steps, the best third of them three times as many, and so on for --rungs. On Modal trials run beside
-    each other. With several --seeds those at the top are trained once more with each. Called again it goes on; once it
-    has decided it answers from what it found then, and the weights of its trials are gone.
+    None is where none is surely better than its base without any training, which is judged, too. The base is the
+    version that serves, unless named: several, joined by commas, as finetune takes them. All trials get --lowest steps,
+    the best third of them three times as many, and so on for --rungs. On Modal trials run beside each other. With
+    several --seeds those at the top are trained once more with each. Called again it goes on; once it has decided it
+    answers from what it found then, and the weights of its trials are gone.
     """
     from shared.runs import run_stage
     from shared.steps.asha import Ladder

@@ -14,7 +14,8 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from shared.connect import Machine, machine
-from shared.errors import UsageError
+from shared.errors import BusyError, UsageError
 from shared.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -54,23 +55,14 @@ RUNS = Table(
 )
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
+WAIT_S = 600  # for another run of the same stage
 MOST_DATES = 31  # that one run catches up
 DEMO_DATES = 30  # before the first run: the demo world did not begin today
 
 # USD a second, as transcribed on 2026-07-01 from https://modal.com/pricing
 CPU_CORE_USD_S, MEMORY_GIB_USD_S = 0.0000131, 0.00000222
-GPU_USD_S = {
-    "T4": 0.000164,
-    "L4": 0.000222,
-    "A10": 0.000306,
-    "L40S": 0.000542,
-    "A100-40GB": 0.000583,
-    "A100-80GB": 0.000694,
-    "RTX-PRO-6000": 0.000842,
-    "H100": 0.001097,
-    "H200": 0.001261,
-    "B200": 0.001736,
-}
+GPU_USD_S = {"T4": 0.000164, "L4": 0.000222, "A10": 0.000306, "L40S": 0.000542, "A100-40GB": 0.000583}
+GPU_USD_S |= {"A100-80GB": 0.000694, "RTX-PRO-6000": 0.000842, "H100": 0.001097, "H200": 0.001261, "B200": 0.001736}
 
 log = logging.getLogger("almanac")
 
@@ -127,15 +119,17 @@ def run_stage(platform: Platform, name: str, body: Body, *, day: str = "", until
         raise UsageError("--day names one date, --until the last of those that are due; give one of the two")
     last = parse_day(day or until, platform.world)
     system, stage = name.split(".")
-    with platform.features.lock(name, wait_s=600):
+    with _held(platform, system, stage):
         _bury_the_dead(platform, system, stage)
         waiting = [last] if day else due(platform, system, stage, last)
-        log.info("%s %s: %d due", system, stage, len(waiting), extra={"due": len(waiting)})
-        runs = (
-            Run(uuid.uuid4().hex[:12], system, stage, one, _now(), code_version(), bool(day))
-            for one in waiting[:MOST_DATES]
-        )
-        reports = [_attempt(platform, run, body) for run in runs]
+        counts, now_due = f"dates of {system} {stage}", waiting[:MOST_DATES]
+        log.info("%s %s: %d due", system, stage, len(waiting), extra={"counts": counts, "due": len(now_due)})
+        reports = []
+        for one in now_due:
+            run = Run(uuid.uuid4().hex[:12], system, stage, one, _now(), code_version(), bool(day))
+            reports.append(_attempt(platform, run, body))
+            said = {"counts": counts, "done": len(reports)}
+            log.info("%s %s %s: %d rows", system, stage, one, reports[-1].rows, extra=said)
     return _summed(reports, left=len(waiting) - len(reports)) if reports else _last(platform, system, stage, last)
 
 
@@ -232,17 +226,35 @@ def code_version() -> str:
     return digest.hexdigest()[:12]
 
 
+@contextmanager
+def _held(platform: Platform, system: str, stage: str) -> Iterator[None]:
+    """Hold a stage against other runs; who has to wait for one is told so."""
+    name = f"{system}.{stage}"
+    with ExitStack() as held:
+        try:
+            held.enter_context(platform.features.lock(name, wait_s=0))
+        except BusyError:
+            begun = ledger(platform, system, stage).query("status == 'running'")["started_at"].max()
+            since = "" if pd.isna(begun) else f", begun {begun:%Y-%m-%d %H:%M} UTC,"
+            log.info("%s %s: another run%s holds it; waiting at most %d min", system, stage, since, WAIT_S // 60)
+            held.enter_context(platform.features.lock(name, wait_s=WAIT_S))
+        yield
+
+
 def _attempt(platform: Platform, run: Run, body: Body) -> Report:
     clock = time.monotonic()
     _enter(platform, run, "running", 0.0)
     try:
         report = body(run)
+    except KeyboardInterrupt as stop:
+        said = str(stop) or f"interrupted; the same command does {run.day} again"
+        _enter(platform, run, "failed", time.monotonic() - clock, error=said)
+        raise KeyboardInterrupt(said) from stop
     except BaseException as failure:
         reason = f"{type(failure).__name__}: {failure}"[:2000]
         _enter(platform, run, "failed", time.monotonic() - clock, error=reason)
         raise
     _enter(platform, run, "done", time.monotonic() - clock, **_facts(report))
-    log.info("%s %s %s: %d rows", run.system, run.stage, run.day, report.rows)
     return report
 
 
@@ -279,9 +291,8 @@ def _summed(reports: list[Report], left: int) -> Report:
 def _last(platform: Platform, system: str, stage: str, until: date) -> Report:
     """Return what the newest run of a date up to ``until`` reported, with no rows: nothing was due."""
     runs = ledger(platform, system, stage)
-    newest = (
-        runs[(runs["status"] == "done") & (runs["day"] <= midnight(until))].sort_values(["day", "started_at"]).iloc[-1]
-    )
+    done = runs[(runs["status"] == "done") & (runs["day"] <= midnight(until))]
+    newest = done.sort_values(["day", "started_at"]).iloc[-1]
     return replace(Report(**json.loads(newest["report"])), rows=0, note="nothing is due")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 READERS = 256  # threads that wait for pieces; there are no more answers than engines let wait
 PER_MINUTE, BURST = 240, 60  # of one address, which may be a page's with all who visit it
+WHERE = "POST a conversation to /v1/chat/completions; GET /v1/models and /health tell about the model"
 BUSY_S = 60  # until one who found too many before may ask again: the minute that engines say
 
 
@@ -45,6 +47,7 @@ def answering(chat: Chat, *, model: str = "", limiter: Limiter | None = None) ->
     """Return an ASGI app that answers with ``chat``; clients may call it ``model`` too."""
     api = _Api(chat, model, limiter or Limiter(BURST, PER_MINUTE))
     routes = [
+        Route("/", api.root),
         Route("/v1/chat/completions", api.complete, methods=["POST"]),
         Route("/v1/models", api.models),
         Route("/health", api.health),
@@ -52,6 +55,7 @@ def answering(chat: Chat, *, model: str = "", limiter: Limiter | None = None) ->
     told: dict[Any, Callable[[Request, Exception], Response]] = {
         RefusedError: _refused,
         AlmanacError: _failed,
+        HTTPException: _not_here,
         ClientDisconnect: lambda *_: Response(status_code=499),
         Exception: lambda *_: _said(500, FAILED),
     }
@@ -62,6 +66,10 @@ class _Api:
     def __init__(self, chat: Chat, model: str, limiter: Limiter) -> None:
         self._chat, self._names, self._limiter = chat, [chat.name, *([model] if model else [])], limiter
         self._since, self._threads = time.monotonic(), CapacityLimiter(READERS)
+
+    async def root(self, _: Request) -> Response:
+        """Say where to ask."""
+        return JSONResponse({"message": WHERE, "model": self._chat.name})
 
     async def health(self, _: Request) -> Response:
         """Say which model answers, where, and for how long it has been loaded."""
@@ -122,6 +130,13 @@ async def _body(request: Request) -> bytes:
 def _refused(_: Request, failure: Exception) -> Response:
     assert isinstance(failure, RefusedError)
     return _said(failure.status, str(failure), failure.wait_s)
+
+
+def _not_here(_: Request, failure: Exception) -> Response:
+    assert isinstance(failure, HTTPException)
+    told = _said(failure.status_code, f"{failure.detail}: {WHERE}")
+    told.headers.update(failure.headers or {})  # which methods there are
+    return told
 
 
 def _failed(_: Request, failure: Exception) -> Response:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Where = Annotated[str, typer.Argument(help="modal, hopsworks, spaces, or all that modal.toml sets up.")]
 Only = Annotated[str, typer.Option(help="Systems, joined by commas; all unless told.")]
-Env = Annotated[str, typer.Option(help="A table [deploy.ENV] of modal.toml; prod unless told.")]
+Env = Annotated[str, typer.Option(help="A table \\[deploy.ENV] of modal.toml; prod unless told.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import wraps
@@ -11,6 +12,10 @@ from typing import Any
 from shared.errors import UsageError
 
 HELD_BY = "ALMANAC_ENDPOINT_TOKEN"  # the variable that holds the token
+UNKNOWN = {  # in the form of OpenAI's errors
+    "message": f"this endpoint answers only who bears its token: send Authorization: Bearer ${HELD_BY}",
+    "code": 401,
+}
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
@@ -44,9 +49,9 @@ def bearing(token: str, app: App) -> App:
         ):  # in constant time: nothing is to be guessed
             await app(scope, receive, send)
         elif scope["type"] == "http":
-            headers = [(b"www-authenticate", b"Bearer"), (b"content-type", b"text/plain")]
+            headers = [(b"www-authenticate", b"Bearer"), (b"content-type", b"application/json")]
             await send({"type": "http.response.start", "status": 401, "headers": headers})
-            await send({"type": "http.response.body", "body": b"this endpoint answers only who bears its token"})
+            await send({"type": "http.response.body", "body": json.dumps({"error": UNKNOWN}).encode()})
         else:
             await send({"type": "websocket.close", "code": 1008})
 

@@ -8,6 +8,7 @@ No memory snapshot: it would keep the version that served when it was taken, bey
 
 from __future__ import annotations
 
+import logging
 import os
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from typing import Any
 import modal
 
 from functions._modal.bearer import HELD_BY, App, bearing
+from functions._ports import bound
+
+log = logging.getLogger("almanac")
 
 Serve = Callable[[], Iterator[App]]
 IDLE_S, CONTAINERS, AT_ONCE = 120, 1, 64  # until a container sleeps; at most; requests that one takes at once
@@ -64,11 +68,13 @@ def here(serve: Serve) -> Callable[..., dict[str, Any]]:
         from shared.runs import Report
 
         token = os.environ.get(HELD_BY, "")  # noqa: TID251 - as in the container
-        with contextmanager(serve)() as app:
+        with bound(port) as door, contextmanager(serve)() as app:
+            log.info("answering", extra={"serving": port})
             print(how_to_ask(port, token != ""), flush=True)
             asked = _leaving(bearing(token, app) if token else app)
-            at: dict[str, Any] = {"host": "127.0.0.1", "port": port, "timeout_graceful_shutdown": GRACE_S}
-            uvicorn.run(asked, log_level="warning", **at)
+            server = uvicorn.Server(uvicorn.Config(asked, log_level="warning", timeout_graceful_shutdown=GRACE_S))
+            with suppress(KeyboardInterrupt):  # how it ends
+                server.run(sockets=[door])
         return Report(note=f"served on port {port} until it was interrupted").to_dict()
 
     stage.__name__, stage.__doc__ = serve.__name__, f"{serve.__doc__} Here: on localhost, --port."

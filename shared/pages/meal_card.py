@@ -14,13 +14,15 @@ from markupsafe import Markup
 
 from shared.pages import pieces
 from shared.pages.words import sentence
-from shared.systems.assistant.allergens import ALLERGENS, allergens_of, unknown
+from shared.systems.assistant.allergens import unknown
+from shared.systems.assistant.checking import allergens_told
 from shared.systems.assistant.portions import json_ld, scaled, shopping_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from shared.systems.assistant.meals import Meal
+    from shared.systems.assistant.recipes import Recipe
 
 LIMITS = (
     "By a rule over names: it knows no traces, no maker's recipes, and no names that it has not learned. "
@@ -60,7 +62,7 @@ def card(meal: Meal, servings: int) -> Markup:
     takes = [_taken(name, grams, there) for name, grams in recipe.ingredients.items()]
     takes += [f"{name}, from the pantry" for name in recipe.pantry]
     shown = CARD.format(recipe.title, about, _items(takes, TAKES), _items(recipe.steps, DOES))
-    return shown + _findings(meal, servings) + _shopping(meal, servings) + allergens([*recipe.ingredients])
+    return shown + _findings(meal, servings) + _shopping(meal, servings) + allergens(recipe)
 
 
 def code(meal: Meal, servings: int) -> tuple[str, Markup]:
@@ -73,14 +75,14 @@ def code(meal: Meal, servings: int) -> tuple[str, Markup]:
     return told, link.format(b64encode(told.encode()).decode())
 
 
-def allergens(names: Sequence[str]) -> Markup:
-    """Return which of the fourteen allergens a rule found in which ingredients, with the rule's limits."""
-    found = {one: [name for name in names if one in allergens_of(name).allergens] for one in ALLERGENS}
-    rows = [{"Allergen": one, "In": ", ".join(held)} for one, held in found.items() if held]
-    known = pieces.table("Allergens", rows, "The rule found none of the fourteen that the EU names.")
-    strange = unknown(names)
-    said = f"Not known to it: {', '.join(strange)}. " if strange else ""
-    return known + Markup('<p class="al-muted">{}{}</p>').format(said, LIMITS)
+def allergens(recipe: Recipe) -> Markup:
+    """Return which of the fourteen allergens a rule found in ingredients, steps and title, with the rule's limits."""
+    rows = [{"Allergen": one, "In": ", ".join(names)} for one, names in allergens_told(recipe).items()]
+    none = "The rule found none of the fourteen that the EU names: not in the ingredients, the steps or the title."
+    known = pieces.table("Allergens", rows, none)
+    strange = unknown(recipe.ingredients)
+    told = f"Not known to it: {', '.join(strange)}. " if strange else ""
+    return known + Markup('<p class="al-muted">{}{}</p>').format(told, LIMITS)
 
 
 def _taken(name: str, grams: int, there: Mapping[str, int]) -> str:

@@ -37,6 +37,14 @@ class Ladder:
     eta: int = 3
     rungs: int = 3
 
+    def __str__(self) -> str:
+        """Return it in words.
+
+        >>> print(Ladder(lowest=100, eta=3, rungs=3))
+        3 rungs, the lowest of 100 steps, each 3 times the one below
+        """
+        return f"{self.rungs} rungs, the lowest of {self.lowest} steps, each {self.eta} times the one below"
+
     def __post_init__(self) -> None:
         """Refuse what is no ladder.
 

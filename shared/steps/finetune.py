@@ -14,7 +14,9 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,14 +29,15 @@ from shared.steps.loss_trace import best_of, evaluations, exhausted, history, li
 from shared.steps.run_folder import Finetuned, alone, already, base_loss_of, belonging, finish, mended, ran_away, swept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
 
     from shared.steps.plans import Plan
 
-MESSAGES = 100  # of progress in the log, at most
+MESSAGES = 100  # of progress in the log, about
+STEPS = {"counts": "steps"}  # marks them: see functions/_progress.py
 
 log = logging.getLogger("almanac")
 
@@ -115,32 +118,58 @@ def _trained(
     checkpoints.sweep(kept)
     begun = checkpoints.newest_complete(kept, name)
     if begun is None or not over(plan, checkpoints.step_of(begun), evaluations(history(begun))):
-        keeper = _Keeper(plan, name, folder, on_checkpoint)
+        keeper = _Keeper(plan, name, folder, on_checkpoint, checkpoints.step_of(begun))
         set_seed(plan.seed)  # an adapter begins at random; TRL seeds it from 1.16 on
-        with without_bars():
-            _train(plan, keeper, build(checkpoints.writing(kept)), begun)
+        try:
+            with without_bars():
+                _train(plan, keeper, build(checkpoints.writing(kept)), begun)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(keeper.interrupted()) from stop
     return finish(plan, name, folder, begun)
 
 
 def _train(plan: Plan, keeper: _Keeper, trainer: Trainer, begun: Path | None) -> None:
     trainer.remove_callback(PrinterCallback)
-    keeper.begin(begun, lambda: float(trainer.evaluate()["eval_loss"]))
+    ends = [getattr(one, "last_step", plan.steps) for one in trainer.callback_handler.callbacks]  # a rung's, if any
+    keeper.begin(begun, lambda: float(trainer.evaluate()["eval_loss"]), min([plan.steps, *ends]))
     trainer.add_callback(keeper)
     set_seed(plan.seed)  # whatever came before: making a model and judging it draw numbers, too
-    trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+    with _without_false_alarm(trainer.model):
+        trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+
+
+@contextmanager
+def _without_false_alarm(model: Any) -> Iterator[None]:  # noqa: ANN401 - a model of torch, of transformers or PEFT
+    """Keep transformers from saying that a checkpoint lacks weights that are tied to others, which it holds."""
+    config = getattr(model, "config", None)
+    tied = (
+        set(getattr(model, "_tied_weights_keys", None) or ()) if getattr(config, "tie_word_embeddings", False) else ()
+    )
+
+    def worth_saying(record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        return not said.startswith("There were missing keys") or not {*re.findall(r"'([^']+)'", said)} <= {*tied}
+
+    speaks = logging.getLogger("transformers.trainer")
+    speaks.addFilter(worth_saying)
+    try:
+        yield
+    finally:
+        speaks.removeFilter(worth_saying)
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]
     """Seals what the trainer saves, keeps the log, asks for the best to be saved, and stops when patience ends."""
 
-    def __init__(self, plan: Plan, name: str, folder: Path, on_checkpoint: Callable[[], None]) -> None:
+    def __init__(self, plan: Plan, name: str, folder: Path, on_checkpoint: Callable[[], None], begun: int) -> None:
         self._plan, self._name, self._folder, self._on_checkpoint = plan, name, folder, on_checkpoint
         self._seconds, self._since, self._machine = 0.0, 0.0, machines.computing()
-        self._every = max(1, plan.steps // MESSAGES)
+        self._step, self._saved, self._last = begun, begun, plan.steps
+        self._judged: float | None = None  # the newest loss on the validation examples
 
-    def begin(self, begun: Path | None, judge: Callable[[], float]) -> None:
-        """Take up the time of earlier attempts, and keep the base's loss if none of them did."""
-        step = checkpoints.step_of(begun)
+    def begin(self, begun: Path | None, judge: Callable[[], float], last: int) -> None:
+        """Take up the time of earlier attempts, and keep the base's loss if none of them did; ``last``: step."""
+        step, self._last = checkpoints.step_of(begun), last
         if begun:
             told = checkpoints.facts(begun)
             self._seconds = float(told["seconds"])
@@ -148,11 +177,20 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         if (before := self._machine.get(machines.BEFORE)) and not torch.cuda.is_available():
             log.warning("%s goes on where sums differ in their last digits; before: %s", self._name, before)
         if base_loss_of(self._folder) is None:
+            log.info("%s: the loss of its base is found", self._name, extra=STEPS)
             if not math.isfinite(loss := judge()):
                 raise UsageError("the loss of the base itself is no number: give another --base, or --precision fp32")
             checkpoints.replaced(self._folder / "baseline.json", json.dumps({"loss": loss}))
-        due = self._plan.steps // self._every - step // self._every
-        log.info("%s: %s", self._name, f"goes on after step {step}" if begun else "begins", extra={"due": due})
+        if begun and (known := evaluations(history(begun))):
+            self._judged = known[-1][1]
+        how = f"goes on after step {step}" if begun else "begins"
+        log.info("%s: %s", self._name, how, extra={**STEPS, "due": last, "done": step})
+
+    def interrupted(self) -> str:
+        """Return a sentence on where it was interrupted, and where it goes on."""
+        again = f"goes on after step {self._saved}" if self._saved else "begins anew"
+        every = f"checkpoints are {self._plan.checkpoint_every} steps apart"
+        return f"interrupted at step {self._step} of {self._last}; the same command {again} ({every})"
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -161,7 +199,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         self._seconds += time.monotonic() - self._since
-        self._since = time.monotonic()
+        self._since, self._step = time.monotonic(), state.global_step
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         newest = state.log_history[-1]
@@ -169,11 +207,16 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         losses = [newest.get("eval_loss", 0.0), 0.0 if self._plan.precision == "fp16" else newest.get("loss", 0.0)]
         if not all(map(math.isfinite, losses)):
             raise ran_away(self._plan, state.global_step)
-        if "loss" in newest and state.global_step % self._every == 0:
-            log.info("%s: step %d of %d, loss %.4f", self._name, newest["step"], self._plan.steps, newest["loss"])
+        if "loss" in newest and state.global_step % max(1, self._last // MESSAGES) == 0:
+            judged = f", validation loss {self._judged:.4f}" if self._judged is not None else ""
+            told = (self._name, newest["step"], self._last, newest["loss"], judged)
+            log.info("%s: step %d of %d, loss %.4f%s", *told, extra={**STEPS, "done": newest["step"]})
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         known = evaluations(state.log_history)
+        self._judged, base = known[-1][1], base_loss_of(self._folder) or math.nan
+        told = (self._name, self._judged, state.global_step, self._last, base)
+        log.info("%s: validation loss %.4f after %d of %d, the base's %.4f", *told, extra=STEPS)
         control.should_save |= best_of(known) == state.global_step
         if exhausted(known, self._plan.patience):
             control.should_training_stop = control.should_save = True
@@ -187,4 +230,4 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         checkpoints.prune(kept, state.global_step, best)
         checkpoints.replaced(self._folder / "trace.jsonl", lines(state.log_history))
         self._on_checkpoint()
-        self._since = time.monotonic()
+        self._since, self._saved = time.monotonic(), state.global_step

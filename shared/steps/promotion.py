@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from math import comb
 from typing import Literal
 
 import numpy as np
@@ -89,6 +90,20 @@ def paired_bootstrap(
     return Interval(float(low), float(difference.mean()), float(high))
 
 
+def sign_test(gained: int, lost: int) -> float:
+    """Return how probable so uneven a split of the cases that changed is by chance: exact, two-sided, at most 1.
+
+    Of two models asked the same yes-or-no questions it is McNemar's exact test: cases with the same answer say nothing.
+    Source: McNemar 1947, Psychometrika 12:153; the exact form is the binomial test of one half.
+
+    >>> sign_test(0, 6), sign_test(1, 5), sign_test(0, 0)
+    (0.03125, 0.21875, 1.0)
+    """
+    count = gained + lost
+    tail = sum(comb(count, hits) for hits in range(min(gained, lost) + 1))
+    return min(1.0, float(2 * tail / 2**count))
+
+
 def judge(losses: pd.Series, baselines: Mapping[str, pd.Series], champion: pd.Series | None) -> Verdict:
     """Return what becomes of a version with these held-out ``losses``, all indexed by the key of the row they judge.
 
@@ -110,7 +125,7 @@ def judge(losses: pd.Series, baselines: Mapping[str, pd.Series], champion: pd.Se
         reason = f"It does not surely beat {closest}: {told}, and the bound must be below 0."
         return Verdict("rejected", reason, figures)
     if champion is None:
-        reason = f"It beats every baseline and nothing serves yet: against the closest, {closest}, {told}."
+        reason = f"By its loss it beats every baseline and nothing serves yet: against the closest, {closest}, {told}."
         return Verdict("promoted", reason, figures)
     return _challenge(paired_bootstrap(losses, champion), _tolerance(baselines, champion), figures)
 
@@ -180,8 +195,10 @@ def _challenge(gap: Interval, tolerance: float, figures: Mapping[str, float]) ->
     kept = {**figures, **_flat({"champion": gap}), "tolerance": tolerance}
     told = f"its loss differs by {_told(gap)}, and {tolerance:.4g} is allowed"
     if gap.high <= tolerance:
-        return Verdict("promoted", f"It beats every baseline and is not worse than the champion: {told}.", kept)
-    return Verdict("waits", f"It beats every baseline but may be worse than the champion: {told}.", kept)
+        return Verdict(
+            "promoted", f"By its loss it beats every baseline and is not worse than the champion: {told}.", kept
+        )
+    return Verdict("waits", f"By its loss it beats every baseline but may be worse than the champion: {told}.", kept)
 
 
 def _tolerance(baselines: Mapping[str, pd.Series], champion: pd.Series) -> float:

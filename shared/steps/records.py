@@ -55,6 +55,17 @@ def record_files(source: str) -> list[str]:
     return [place for part in parts_of(source) for place in (_in_folder(part) if is_folder(part) else [part])]
 
 
+def skipped_files(source: str) -> list[str]:
+    """Return the paths of what lies in the folders of ``source`` and is none of ``record_files``; hidden files aside.
+
+    Raises:
+        SourceError: it names nothing.
+    """
+    folders = [Path(part) for part in parts_of(source) if is_folder(part)]
+    seen = [path for folder in folders for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    return [str(path) for path in seen if not (path.is_file() and _is_named(path))]
+
+
 def read_records(place: str, web: Web) -> Iterator[Record]:
     """Yield the records of one file, whatever form it has.
 
@@ -188,10 +199,14 @@ def _head(raw: IO[bytes]) -> bytes:
 
 def _in_folder(folder: str) -> list[str]:
     found = sorted(path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith("."))
-    named = [str(path) for path in found if path.name.lower().removesuffix(".gz").endswith(SUFFIXES)]
+    named = [str(path) for path in found if _is_named(path)]
     if not named:
         raise SourceError(f"{name_of(folder)} holds no file of records ({', '.join(SUFFIXES)}): give another folder")
     return named
+
+
+def _is_named(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 
 def _where(cause: Exception, passed: int) -> str:

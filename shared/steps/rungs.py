@@ -41,8 +41,8 @@ def stopping(build: Callable[[Path], Trainer], step: int) -> Callable[[Path], Tr
 
 class _Stop(TrainerCallback):  # type: ignore[misc]
     def __init__(self, step: int) -> None:
-        self._step = step
+        self.last_step = step  # ``finetune`` counts up to it
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        if state.global_step >= self._step:
+        if state.global_step >= self.last_step:
             control.should_training_stop = True

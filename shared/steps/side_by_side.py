@@ -1,9 +1,10 @@
-"""Models side by side: each figure with its interval, and whether the new one is surely better or worse.
+"""Models side by side: each figure, and whether the new one is surely better or worse.
 
     figures of each model, a value a case ──► paired by case ──► a row a figure: its value and theirs, the verdict
 
-A difference is called sure when the 95 % interval of its paired bootstrap does not hold 0. Of twenty figures of two
-equal models one is called so by chance: what gates is decided elsewhere.
+Checks, whose cases are kept or not, are compared exactly (McNemar); of other figures a difference is called sure when
+the 95 % interval of its paired bootstrap does not hold 0. Of twenty figures of two equal models one is called so by
+chance: what gates is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import numpy as np
 import pandas as pd
 
 from shared.errors import SchemaError
-from shared.steps.promotion import paired_bootstrap
+from shared.steps.promotion import paired_bootstrap, sign_test
 from shared.steps.scoring import Share, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BETTER, WORSE, UNSURE, FEW = "better", "worse", "no sure difference", "too few to tell"
+CHANCE = 0.05
+FEWEST_CHECKS = 6  # five that all changed alike do so by chance in one of sixteen
 NO_NUMBER = "no number to compare"  # of a model that ran away
 
 
@@ -55,6 +58,8 @@ def compared(new: Figure, old: Figure) -> str:
         return ""
     if not np.isfinite(pd.concat([new.cases, old.cases]).to_numpy(dtype="float64")).all():
         return NO_NUMBER
+    if is_check(new) and is_check(old):
+        return _exactly(new, old)
     try:
         gap = paired_bootstrap(new.cases, old.cases)
     except SchemaError:  # fewer cases in common than an interval needs
@@ -64,24 +69,53 @@ def compared(new: Figure, old: Figure) -> str:
     return BETTER if (gap.low > 0) == new.higher_is_better else WORSE
 
 
+def is_check(figure: Figure) -> bool:
+    """Return whether every case of a figure is kept or not, so that it is a share of cases."""
+    return figure.cases is not None and bool(figure.cases.isin([0.0, 1.0]).all())
+
+
+def worse(new: Mapping[str, Figure], old: Mapping[str, Figure], whose: str) -> str:
+    """Return the checks in which ``new`` is surely worse, as a clause; "" if there is none.
+
+    >>> yes, no = (share_of(pd.Series([kept] * 6)) for kept in (True, False))
+    >>> worse({"meals:ok": no, "safety": yes}, {"meals:ok": yes, "safety": yes}, "base")
+    'meals:ok 0 of 6, base 6 of 6'
+    """
+    both = {name: (one, old[name]) for name, one in new.items() if name in old and is_check(one)}
+    return "; ".join(
+        f"{name} {shown(mine)}, {whose} {shown(theirs)}"
+        for name, (mine, theirs) in both.items()
+        if compared(mine, theirs) == WORSE
+    )
+
+
 def table(figures: Mapping[str, Mapping[str, Figure]]) -> list[dict[str, Any]]:
-    """Return a row a figure of the first model: its value with interval, each other's value, and the verdict on it.
+    """Return a row a figure of the first model: its value, each other's value, and the verdict in words.
 
     Args:
-        figures: by model and name of the figure; the first model is the one that is judged.
+        figures: by model, called as in words, and name of the figure; the first model is the one that is judged.
     """
     (subject, mine), *others = figures.items()
     rows = []
     for name, figure in mine.items():
-        row: dict[str, Any] = {"figure": name, subject: told(figure.share)}
-        for other, theirs in others:
-            there = theirs.get(name)
-            row |= {
-                other: told(there.share) if there else "",
-                f"than_{other}": compared(figure, there) if there else "",
-            }
-        rows.append(row | {"count": figure.share.count})
+        there = {other: theirs[name] for other, theirs in others if name in theirs}
+        row = {"figure": name, subject: shown(figure)} | {
+            who: shown(there[who]) if who in there else "" for who, _ in others
+        }
+        rows.append(row | {"verdict": _verdict(figure, there)})
     return rows
+
+
+def shown(figure: Figure) -> str:
+    """Return a figure in few letters: a check as how many of how many, others as a number.
+
+    >>> shown(share_of(pd.Series([True, False]))), shown(Figure(Share(0.71234, 0.7, 0.72, 400)))
+    ('1 of 2', '0.7123')
+    """
+    value, count = figure.share.value, figure.share.count
+    if math.isnan(value):
+        return ""
+    return f"{round(value * count)} of {count}" if is_check(figure) else f"{value:.4g}"
 
 
 def told(share: Share) -> str:
@@ -94,3 +128,24 @@ def told(share: Share) -> str:
         return ""
     known = not (math.isnan(share.low) or math.isnan(share.high))
     return f"{share.value:.4g}" + (f" [{share.low:.4g}, {share.high:.4g}]" if known else "")
+
+
+def _verdict(figure: Figure, there: Mapping[str, Figure]) -> str:
+    """Return in words how a figure stands to others: whom it is the same to is named in one go."""
+    found: dict[str, list[str]] = {}
+    for who, theirs in there.items():
+        if said := compared(figure, theirs):
+            found.setdefault(said, []).append(who)
+    join = {BETTER: " than {}", WORSE: " than {}", UNSURE: " to {}"}
+    return "; ".join(said + join.get(said, " ({})").format(" and ".join(who)) for said, who in found.items())
+
+
+def _exactly(new: Figure, old: Figure) -> str:
+    """Return the verdict on two checks by those cases alone that one kept and the other did not."""
+    both = pd.concat([new.cases, old.cases], axis=1, join="inner", keys=["new", "old"])
+    if len(both) < FEWEST_CHECKS:
+        return FEW
+    up, down = int((both["new"] > both["old"]).sum()), int((both["new"] < both["old"]).sum())
+    if sign_test(up, down) >= CHANCE:
+        return UNSURE
+    return BETTER if (up > down) == new.higher_is_better else WORSE

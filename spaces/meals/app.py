@@ -21,7 +21,8 @@ from shared.pages.meal_card import LIMITS, card, code, draft
 from shared.pages.meal_events import composed
 from shared.pages.meal_form import HEADERS, NO_DIET, in_step, listed, request_of, split, unweighed, written
 from shared.pages.visitors import Visitors
-from shared.systems.assistant.allergens import ALLERGENS, DIETS, allergens_of
+from shared.systems.assistant.allergens import ALLERGENS, DIETS, unknown
+from shared.systems.assistant.checking import allergens_said
 from shared.systems.assistant.foods import PANTRY
 from shared.systems.assistant.ingredients import MOST_TEXT
 from shared.systems.assistant.meals import Meal, compose
@@ -59,15 +60,16 @@ def compose_meal(  # noqa: PLR0913 - a program names each
 
     Returns:
         The recipe with grams by ingredient, what the checker found, what was left out and why, what was not understood,
-        what was chosen of "butter or margarine", allergens by ingredient as a rule over names has them, the recipe as
-        schema.org's JSON-LD, seconds, the model.
+        what was chosen of "butter or margarine", allergens as a rule over names has them: by ingredient, and by what
+        steps or title name besides (where says which); ingredients that it does not know, the recipe as schema.org's
+        JSON-LD, seconds, the model.
     """
     visitors.admit(request)
     key = chat_models.key_of(model)
     parsed = written(ingredients)
     wanted = request_of(parsed.ingredients, diet, split(avoid), servings, split(pantry))
     meal = compose(chat_models.opened(key), wanted)
-    recipe, found = meal.recipe, meal.findings
+    recipe, found, said = meal.recipe, meal.findings, allergens_said(meal.recipe)
     fields = ("title", "servings", "minutes", "ingredients", "pantry", "steps")
     return {
         "recipe": {name: getattr(recipe, name) for name in fields},
@@ -77,7 +79,9 @@ def compose_meal(  # noqa: PLR0913 - a program names each
         "left_out": meal.left_out,
         "not_understood": parsed.problems,
         "chosen": parsed.chosen,
-        "allergens": {name: allergens_of(name).allergens for name in recipe.ingredients},
+        "allergens": {one.name: one.allergens for one in said},
+        "allergens_where": {one.name: one.where for one in said if one.where},
+        "allergens_unknown": unknown(recipe.ingredients),
         "allergens_note": LIMITS,
         "json_ld": meal.json_ld,
         "seconds": round(meal.seconds, 3),

@@ -19,8 +19,9 @@ OTHER_MODULES = {
     *("units", "history", "days", "open_meteo", "aqicn", "stations", "merging", "parcels", "panel", "baselines"),
     *("blend", "scores", "backtest", "keeping", "showing", "drawing", "publishing"),
     *("foods", "amounts", "ingredients", "allergen_terms", "allergens", "recipes", "portions", "checking", "cookbook"),
-    *("letters", "alternatives", "meals", "cleaning", "origin"),
+    *("letters", "alternatives", "meals", "cleaning", "origin", "checking_terms", "judgements"),
     *("instructions", "tastings", "evaluation", "searches", "trials", "searching", "describing", "exporting"),
+    "weighing",
 }
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
 SECRETS = re.compile(

@@ -23,6 +23,7 @@ from functions import assistant
 from functions._answering import answering
 from functions._answering.asked import parsed
 from functions._modal import Service, image
+from functions._modal.bearer import bearing
 from functions._modal.serving import how_to_ask, limits
 from functions._modal.volume import fetch_to_read
 from shared.adapters.endpoint import Endpoint
@@ -84,6 +85,29 @@ def get(path):
             return await client.get(path)
 
     return asyncio.run(ask())
+
+
+def test_who_comes_to_the_wrong_place_is_told_in_json_where_to_ask():
+    assert (get("/").status_code, get("/").json()["model"]) == (200, "assistant v3")
+    assert "POST a conversation to /v1/chat/completions" in get("/").json()["message"]
+    for path, status, sentence in (("/v2", 404, "Not Found: POST"), ("/v1/chat/completions", 405, "Not Allowed: POST")):
+        answer = get(path)
+        assert answer.status_code == status
+        assert sentence in answer.json()["error"]["message"]
+    assert get("/v1/chat/completions").headers["allow"] == "POST"
+
+
+def test_who_bears_no_token_is_told_in_json_which():
+    app = bearing("swordfish", answering(Echo()))
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://here") as client:
+            return await client.get("/health")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 401
+    assert "Authorization: Bearer $ALMANAC_ENDPOINT_TOKEN" in answer.json()["error"]["message"]
+    assert "swordfish" not in answer.text
 
 
 def test_an_answer_at_once_has_the_shape_of_openais():

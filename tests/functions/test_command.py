@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -11,12 +12,16 @@ import time
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 
 from functions import _terminal as terminal
 from functions.__main__ import main
+from shared.errors import UsageError
+from shared.runs import RUNS, Report, ledger, run_stage
 
 ROOT = Path(__file__).parents[2]
+log = logging.getLogger("almanac")
 
 
 @pytest.fixture
@@ -230,6 +235,98 @@ def test_debug_shows_where_an_error_came_from(almanac):
     assert code == 1
     assert err.startswith("Traceback")
     assert "nowhere.csv" in err.splitlines()[-1]
+
+
+def test_a_day_of_a_system_without_a_daily_is_wrong_use_and_says_what_it_has(almanac):
+    code, _, err = almanac("day", "--only", "assistant")
+    assert code == 2
+    assert "assistant has no daily; it has: prepare, finetune" in err
+
+
+def test_an_interrupted_stage_says_what_the_same_command_does_and_so_does_status(almanac, iris_home, monkeypatch):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shared.systems.iris.training.train", pressed)
+    code, out, err = almanac("run", "iris", "train", "--day", "2026-10-20")
+    assert (code, out) == (130, "")
+    assert err == "almanac: interrupted; the same command does 2026-10-20 again\n"
+    assert "iris train: interrupted; the same command does 2026-10-20 again" in almanac("status")[1]
+
+
+def test_status_says_of_a_run_that_was_killed_that_it_was_cut_off_and_of_one_that_goes_on_that_it_runs(almanac, iris):
+    killed = ledger(iris, "iris", "daily").tail(1).assign(run_id="x", status="running", report="{}")
+    iris.features.write(RUNS, killed.assign(started_at=pd.Timestamp("2099-01-01", tz="UTC")))
+
+    def daily():
+        return next(row for row in json.loads(almanac("status", "--json")[1])["runs"] if row["stage"] == "daily")
+
+    assert daily()["status"] == "cut off"
+    with iris.features.lock("iris.daily"):
+        assert daily()["status"] == "running"
+
+
+def test_wrong_use_does_not_hide_the_last_run_and_is_told_below_it(almanac, iris):
+    def refuse(_):
+        raise UsageError("1 to 10000 flowers grow in a day, not 0")
+
+    with pytest.raises(UsageError):
+        run_stage(iris, "iris.daily", refuse, day="2026-10-21")
+    row = next(row for row in json.loads(almanac("status", "--json")[1])["runs"] if row["stage"] == "daily")
+    assert (row["status"], row["error"]) == ("done", None)
+    assert "1 to 10000 flowers" in row["refused"]
+    assert "iris daily, refused since: UsageError: 1 to 10000 flowers" in almanac("status")[1]
+
+
+def test_help_shows_what_stands_in_brackets(almanac):
+    assert all("[deploy.ENV]" in almanac(word, "--help")[1] for word in ("status", "deploy", "destroy"))
+
+
+def test_a_sentence_that_asks_something_gets_no_full_stop(almanac):
+    assert "Did you mean 'run'? `almanac --help`" in almanac("rum")[2]
+
+
+def test_small_numbers_keep_three_digits(capsys):
+    numbers = (1e-4, 5e-4, -1.234e-7, 0.12345, 0.0, 12.0)
+    terminal.say_table("", [{f"n{place}": number for place, number in enumerate(numbers)}])
+    assert capsys.readouterr().out.split()[-6:] == ["1e-4", "5e-4", "-1.23e-7", "0.1235", "0.0", "12.0"]
+
+
+def test_one_row_is_one_row(almanac, iris_home):
+    assert almanac("table", "iris_labels", "--since", "2026-10-10", "--until", "2026-10-10")[1].startswith(
+        "iris_labels: 1 row, simulated"
+    )
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999"])
+@pytest.mark.parametrize("words", [("open", "iris"), ("run", "assistant", "serve")])
+def test_a_port_that_there_is_not_is_wrong_use(almanac, words, port):
+    if "serve" in words:
+        pytest.importorskip("peft")
+    code, _, err = almanac(*words, "--port", port)
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    assert f"there is no port {port}; they go from 1 to 65535" in err
+
+
+def test_serve_says_when_its_port_is_taken_before_it_loads_a_model(almanac):
+    pytest.importorskip("peft")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, out, err = almanac("run", "assistant", "serve", "--port", str(taken.getsockname()[1]))
+    assert (code, out) == (2, "")
+    assert "is taken by another program; choose one with --port" in err
+
+
+def test_with_json_what_a_library_prints_goes_to_the_error_stream(almanac, iris_home, monkeypatch):
+    def loud(*_):
+        print("a banner")
+        log.warning("a warning")
+        log.info("words", extra={"due": 20})
+        return Report(rows=1)
+
+    monkeypatch.setattr("shared.systems.iris.training.train", loud)
+    code, out, err = almanac("run", "iris", "train", "--day", "2026-10-20", "--json")
+    assert (code, json.loads(out)["rows"]) == (0, 1)
+    assert err.splitlines() == ["a banner", "a warning", "words"]
 
 
 @pytest.mark.slow

@@ -16,7 +16,10 @@ from functions._modal.images import gpu_image, image
 from functions._timetable import ROOT, Deployment, deployment, secret_names, timetable
 from shared.errors import UsageError
 
-SERVICES = sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
+SERVICES = {  # imported before a test writes a modal.toml: a module takes its settings as it is imported, and is kept
+    path.stem: importlib.import_module(f"functions.{path.stem}").service
+    for path in sorted((ROOT / "functions").glob("[a-z]*.py"))
+}
 
 
 @pytest.fixture
@@ -149,8 +152,7 @@ def test_a_container_finds_what_was_attached_without_modal_toml(system, platform
 
     there = attached()
     named = ["almanac"] * (platform == "hub") + ["own"]
-    workers = importlib.import_module(f"functions.{system}").service._workers.keys()
-    stored = {there[name] for name in stages if name not in workers}
+    stored = {there[name] for name in stages if name not in SERVICES[system]._workers}
     assert stored == {(("/almanac",) * (platform == "local"), len(named) + 1)}, "+ settings"
     modal_toml("")  # as in a container
     for name in stages:
@@ -161,7 +163,7 @@ def test_a_container_finds_what_was_attached_without_modal_toml(system, platform
 
 @pytest.mark.parametrize("system", SERVICES)
 def test_every_stage_is_alone_in_its_container_and_on_its_volume(system):
-    service = importlib.import_module(f"functions.{system}").service
+    service = SERVICES[system]
     for name in service.stages:
         own = [f"/{path}" for path in timetable()[system].get(name, {}).get("volumes", {})]
         found = service._on_modal[name]

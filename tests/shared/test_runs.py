@@ -1,6 +1,7 @@
 """What is due, what a run leaves behind, and what happens on bad days."""
 
 import json
+import logging
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -181,3 +182,76 @@ def test_the_ledger_is_a_table_like_any_other(live):
     run_stage(live, "tide.daily", noted([]), day="2026-11-02")
     assert isinstance(ledger(live), pd.DataFrame)
     assert "runs" in [table.name for table in live.features.tables()]
+
+
+def test_an_interrupted_run_says_what_the_same_command_does_and_the_ledger_keeps_it(live):
+    def pressed(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="interrupted; the same command does 2026-11-02 again"):
+        run_stage(live, "tide.daily", pressed, day="2026-11-02")
+    (row,) = live.features.read(RUNS).to_dict("records")
+    assert (row["status"], row["error"]) == ("failed", "interrupted; the same command does 2026-11-02 again")
+
+
+def test_a_body_that_knows_better_where_it_goes_on_says_so_itself(live):
+    def pressed(_):
+        raise KeyboardInterrupt("interrupted at step 7; the same command goes on after step 5")
+
+    with pytest.raises(KeyboardInterrupt, match="goes on after step 5"):
+        run_stage(live, "tide.daily", pressed, day="2026-11-02")
+    assert live.features.read(RUNS)["error"].tolist() == [
+        "interrupted at step 7; the same command goes on after step 5"
+    ]
+
+
+def test_who_waits_for_another_run_is_told_since_when_that_one_runs(live, caplog):
+    begun, end = threading.Event(), threading.Event()
+
+    def long(_):
+        begun.set()
+        end.wait(20)
+        return Report()
+
+    first = threading.Thread(target=run_stage, args=(live, "tide.daily", long), kwargs={"day": "2026-11-02"})
+    first.start()
+    begun.wait(20)
+    heard = Ending(end)
+    logging.getLogger("almanac").addHandler(heard)
+    try:
+        with caplog.at_level(logging.INFO, "almanac"):
+            run_stage(live, "tide.daily", noted([]), day="2026-11-03")
+    finally:
+        logging.getLogger("almanac").removeHandler(heard)
+        end.set()
+        first.join()
+    since = live.features.read(RUNS)["started_at"].min()
+    (said,) = [one for one in caplog.messages if "another run" in one]
+    assert said == f"tide daily: another run, begun {since:%Y-%m-%d %H:%M} UTC, holds it; waiting at most 10 min"
+
+
+class Ending(logging.Handler):
+    """Ends the first run as soon as the second one says that it waits."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.end = end
+
+    def emit(self, record):
+        if "another run" in record.getMessage():
+            self.end.set()
+
+
+def test_progress_counts_the_dates_that_this_run_does(live, caplog):
+    with caplog.at_level(logging.INFO, "almanac"):
+        run_stage(live, "tide.daily", noted([]), day="2026-11-02")
+        run_stage(live, "tide.daily", noted([]), until="2026-11-04")
+    told = [(one.getMessage(), one.__dict__.get("due"), one.__dict__.get("done")) for one in caplog.records]
+    assert {one.counts for one in caplog.records} == {"dates of tide daily"}
+    assert told == [
+        ("tide daily: 1 due", 1, None),
+        ("tide daily 2026-11-02: 2 rows", None, 1),
+        ("tide daily: 2 due", 2, None),
+        ("tide daily 2026-11-03: 2 rows", None, 1),
+        ("tide daily 2026-11-04: 2 rows", None, 2),
+    ]

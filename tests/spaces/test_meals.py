@@ -24,12 +24,13 @@ HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
 
 def scripted(messages):
-    """Cook all there is, a letter of the recipe a piece; a servings of three gets a hostile title."""
+    """Cook all there is, a letter of the recipe a piece; three are served a hostile title, four also cream."""
     asked = messages[-1]["content"]
     there = {name: int(grams) for name, grams in re.findall(r"- (.+): (\d+) g", asked)}
     servings = int(re.search(r"for (\d+)", asked)[1])
     title = HOSTILE if servings == 3 else "All in one"
-    return [answer(Recipe(title, servings, 25, there, ("salt",), ("Cook all of it well.", "Serve it while hot.")))]
+    last = "Serve it with cream." if servings == 4 else "Serve it while hot."
+    return [answer(Recipe(title, servings, 25, there, ("salt",), ("Cook all of it well.", last)))]
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,15 @@ def test_markup_in_a_recipe_is_text(visit, elsewhere):  # noqa: F811
     compose(page, "2 eggs")
     expect(page.get_by_label("Recipe").get_by_role("heading").first).to_have_text(HOSTILE)
     assert page.evaluate("window.hacked") is None
+
+
+def test_a_program_is_told_the_allergens_of_steps_and_where_they_stand(elsewhere):
+    meal = cook(elsewhere, ingredients="2 eggs, 300 g rice, 10 g dragonfruit", servings=4, avoid="milk")
+    assert meal["allergens"] == {"egg": ["eggs"], "rice": [], "dragonfruit": [], "cream": ["milk"]}
+    assert meal["allergens_where"] == {"cream": "named in a step, not listed"}
+    assert meal["allergens_unknown"] == ["dragonfruit"]
+    assert "cream holds milk: to be avoided." in meal["problems"]
+    assert "milk: cream (named in a step, not listed)" in json.loads(meal["json_ld"])["description"]
 
 
 def test_a_diet_that_leaves_nothing_is_a_sentence(elsewhere):

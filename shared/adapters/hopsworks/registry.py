@@ -60,7 +60,7 @@ class HopsworksRegistry:
             if found is None:
                 known = self.versions(name)
                 there = f"versions {known}" if known else "no version yet"
-                raise NotYetError(f"model {name!r} has {there}, not {version}; run its train stage")
+                raise NotYetError(f"model {name!r} has {there}, not {version}; run its stage train, or export")
             home = self._cache / name / f"{version}-{found.created}"
             if not home.is_dir():
                 client.patient(lambda: _fetch(found, home))

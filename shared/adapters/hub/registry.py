@@ -75,7 +75,7 @@ class HubRegistry:
         facts = f"{version}/model.json"
         if facts not in there:
             known = f"versions {_numbers(there)}" if _numbers(there) else "no version yet"
-            raise NotYetError(f"model {name!r} has {known}, not {version}; run its train stage")
+            raise NotYetError(f"model {name!r} has {known}, not {version}; run its stage train, or export")
         if _git_hash(home / "model.json") != there[facts]:
             self._fetch(self.repo(name), [path for path in there if path.startswith(f"{version}/")], home)
         (home / ASKED).touch()

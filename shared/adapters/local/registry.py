@@ -53,7 +53,7 @@ class LocalRegistry:
         home = self._home(name) / str(version)
         if not home.is_dir():
             there = f"versions {self.versions(name)}" if self.versions(name) else "no version yet"
-            raise NotYetError(f"model {name!r} has {there}, not {version}; run its train stage")
+            raise NotYetError(f"model {name!r} has {there}, not {version}; run its stage train, or export")
         return home
 
     def _number(self, home: Path, beside: Path) -> int:

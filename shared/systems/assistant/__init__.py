@@ -9,8 +9,9 @@ alternatives  what stands for "butter or margarine"
 amounts       "½ cup (110g)" as grams
 ingredients   free text as names and grams: "2 eggs, 300g rice"
 recipes       a request and its recipe: as messages, as JSON, as the grammar of an answer
-portions      a recipe scaled, its shopping list, its card as schema.org has it
+checking_terms  words of steps and titles that it judges by, as tables
 checking      what a composed meal must keep to: listed ingredients and the pantry, grams, allergens
+portions      a recipe scaled, its shopping list, its card as schema.org has it
 cookbook      a cookbook's row as a recipe to learn from
 meals         a request ──► prompt and grammar ──► a recipe that was checked
 sources       FineTome, ShareGPT and messages files, recipes
@@ -22,8 +23,10 @@ inference     which model answers here, or which endpoint elsewhere
 instructions  checks of format, length and words that a program scores
 tastings      checks of composed meals, on requests of test conversations
 evaluation    losses with intervals, checks of instructions and meals: candidate, base, champion
+judgements    what an evaluation found, case by case, kept for the export that decides
 searches      a search's settings, its folder, and the commits its bases are held to
 trials        one trial of a search, by a worker that sees no store
+weighing      what a search found, held against the untrained base, and what it recommends
 searching     ranks, learning rates and bases compared, and whether the difference is one
 describing    the card of a version
 exporting     merged weights equal to the adapter's, GGUF, a card; registered, judged, promoted

@@ -33,6 +33,7 @@ from shared.systems.assistant.foods import FOODS, Food, named, words
 
 ALLERGENS = tuple(TERMS)
 _LACTOSE_FREE = ("lactose free", "lactosefree")
+_FREE = tuple(dict.fromkeys(mark for marks in FREE.values() for mark in marks))
 _MEATLESS = ("vegan", "vegetarian", "plant based", "meatless", "meat free", "veggie", "mock")
 _OR = re.compile(r"\s+or(?=\s)", re.I)
 _BODIES = {"meat", "poultry", "meat stock", "animal fat or gelatin"}  # kinds of FOODS that are of land animals
@@ -101,6 +102,27 @@ def terms_in(text: str) -> list[str]:
     ['soy sauce', 'toast']
     """
     return [*dict.fromkeys(term for term, allergens in named(text, _BY_TERM) if allergens)]
+
+
+def held_in(text: str, term: str) -> tuple[str, ...]:
+    """Return the allergens of a term that a text names, less what is said to be taken away wherever it stands.
+
+    >>> held_in("Gluten-free pancakes", "pancake"), held_in("Gluten-free pancakes", "gluten")
+    (('eggs', 'milk'), ())
+    >>> held_in("Fry it in vegan butter, then add butter", "butter")
+    ('milk',)
+    """
+    # Words are compared one by one, as "vegan butter, then butter" holds milk and "milk-free" does not.
+    said, looked_for = words(text.replace("-", " ")), words(term)
+    own: set[str] = {*allergens_of(term).allergens}
+    held: set[str] = set()
+    for at in range(len(said) - len(looked_for) + 1):
+        end = at + len(looked_for)
+        if said[at:end] == looked_for and said[end : end + 1] != ["free"]:
+            before = " ".join(said[max(0, at - 3) : at])
+            taken = before.endswith(_FREE)
+            held |= own & {*allergens_of(f"{before} {term}").allergens} if taken else own
+    return tuple(one for one in ALLERGENS if one in held)
 
 
 def is_plant_butter(name: str) -> bool:

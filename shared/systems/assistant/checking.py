@@ -1,8 +1,9 @@
 """Whether an answer keeps to its request: what a grammar enforces, checked again, and what no grammar can.
 
     answer, request ──► read ──► ingredients and grams against what there is ─┐
-                            └──► foods that the steps name ───────────────────┼──► Findings ── figures ──► of many
+                            ├──► foods that steps and title name ─────────────┼──► Findings ── figures ──► of many
                             └──► diet, allergens, servings, safety ───────────┘
+    ingredients, steps, title ──► allergens_said: what says which allergen, and where it stands
 
 Problems break what was promised; warnings are for the cook to judge. Foods in steps are found by ``foods``, which does
 not know them all: its figures say how much is wrong at least.
@@ -10,53 +11,35 @@ not know them all: its figures say how much is wrong at least.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from shared.errors import SchemaError, UsageError
-from shared.systems.assistant.allergens import allergens_of, conflicts, is_plant_butter, terms_in, unknown
-from shared.systems.assistant.foods import SEASONING, Food, foods_in, word_set, words
+from shared.systems.assistant.allergens import (
+    ALLERGENS,
+    allergens_of,
+    conflicts,
+    held_in,
+    is_plant_butter,
+    terms_in,
+    unknown,
+)
+from shared.systems.assistant.checking_terms import DISHES, DONE, GENERIC, HEATS, MADE, RAW, READY
+from shared.systems.assistant.foods import PANTRY, SEASONING, Food, foods_in, words
 from shared.systems.assistant.letters import mixed
 from shared.systems.assistant.recipes import MealRequest, Recipe, read
 
-_GENERIC = {  # what a step may call foods of these kinds
-    "meat": {"meat", "poultry"},
-    "fish": {"fish", "seafood"},
-    "seafood": {"fish", "seafood"},
-    "vegetable": {"vegetable", "potato", "legume"},
-    "fruit": {"fruit"},
-    "berry": {"fruit"},
-    "pasta": {"pasta"},
-    "noodle": {"pasta"},
-    "cheese": {"cheese"},
-    "bean": {"legume"},
-    "nut": {"nut"},
-    "herb": {"herb"},
-    "spice": {"seasoning"},
-    "seasoning": {"seasoning", "herb"},
-    "cereal": {"grain"},
-    "chili": {"vegetable"},
-}
-_MADE = word_set(  # what a step makes, does, or means by a word that is also a food's
-    "batter broth bun clove custard date dough dressing extract gravy hamburger ice juice meatball pastry"
-    " pickle pie_crust port puree rib roll salad sauce savory season sprinkle squash starch steak stock"
-    " swede sweet syrup tea toast yam gluten biscuit cookie bread cracker risotto sage mint_sauce"
-    " salad_dressing toast liquid candy rocket mustard_seed"
-)
-_DONE = word_set("toast roll wrap perch skate port tart sponge dough batter crumb")  # rather done or made than brought
-_HEATS = word_set(
-    "cook fry boil bake roast grill simmer saute sauté steam heat stew braise poach broil sear brown"
-    " microwave barbecue oven cooked fried boiled baked roasted grilled simmered steamed heated frying"
-    " boiling baking roasting cooking simmering"
-)
-_RAW = {  # foods that make ill when raw, by kind, and the heat they need: USDA FSIS, safe minimum internal temperatures
-    "poultry": "74 °C inside",
-    "meat": "71 °C inside when minced, 63 °C in one piece",
-    "egg": "71 °C, or a firm white and yolk",
-    "seafood": "63 °C inside",
-    "legume": "boiling for at least 10 minutes where they are dried",
-}
-_READY = word_set("ham prosciutto salami pepperoni chorizo tofu tempeh hummus pea")
+_WITHOUT = re.compile(r"\w+[\s-]free\b", re.I)  # milk-free: a title does not name the milk
+
+
+class Said(NamedTuple):
+    """What a recipe names: its allergens by rule, and where it stands: "" where that is among the ingredients."""
+
+    name: str
+    allergens: tuple[str, ...]
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +49,7 @@ class Findings:
     json_valid: bool
     overrun_g: Mapping[str, int] = field(default_factory=dict)  # grams beyond what there is
     unlisted: tuple[str, ...] = ()  # in the list or pantry of the recipe, not in the request's
-    unlisted_main: tuple[str, ...] = ()  # main ingredients that steps name and the request does not list
+    unlisted_main: tuple[str, ...] = ()  # main ingredients that steps or title name and the request does not list
     unused: tuple[str, ...] = ()  # listed, and not in the recipe
     other_servings: bool = False
     conflicts: Mapping[str, str] = field(default_factory=dict)  # reason by name
@@ -112,22 +95,57 @@ def check_recipe(recipe: Recipe, request: MealRequest) -> Findings:
     unlisted = [name for name in recipe.ingredients if name not in there]
     unlisted += [name for name in recipe.pantry if name not in request.pantry]
     named = _not_listed(recipe.steps, [*there, *request.pantry])
+    titled = _titled(recipe, request, named)
     main = [food.name for food in named if food.kind not in SEASONING]
-    said = [*recipe.ingredients, *(food.name for food in named)]  # seasonings, too: celery salt, za'atar
+    said = [*recipe.ingredients, *(food.name for food in [*named, *titled])]  # seasonings, too: celery salt, za'atar
     against = conflicts(said, request.diet, request.avoid)
     unused = [name for name in there if name not in recipe.ingredients]
     return Findings(
         json_valid=True,
         overrun_g=overrun,
         unlisted=tuple(unlisted),
-        unlisted_main=tuple(main),
+        unlisted_main=(*main, *(food.name for food in titled)),
         unused=tuple(unused),
         other_servings=recipe.servings != request.servings,
         conflicts=against,
-        problems=tuple(_problems(recipe, request, overrun, [*unlisted, *main])) + tuple(against.values()),
-        warnings=tuple(_warnings(recipe, request, named)),
+        problems=(
+            *_problems(recipe, request, overrun, [*unlisted, *main]),
+            *(f"The title names {food.name}, which is not listed." for food in titled),
+            *against.values(),
+        ),
+        warnings=tuple(_warnings(recipe, request, named, [*named, *titled])),
         coverage=1 - len(unused) / len(there) if there else 0.0,
     )
+
+
+def allergens_said(recipe: Recipe) -> list[Said]:
+    """Return the ingredients of a recipe, then what else its steps and its title name that means an allergen.
+
+    >>> rice = Recipe("Rice with mozzarella", 2, 20, {"rice": 150}, (), ("Boil the rice.", "Stir in the cream."))
+    >>> [one.name for one in allergens_said(rice)], allergens_said(rice)[1]
+    (['rice', 'cream', 'mozzarella'], Said(name='cream', allergens=('milk',), where='named in a step, not listed'))
+    """
+    known = [*recipe.ingredients, *recipe.pantry]
+    found = [Said(name, allergens_of(name).allergens) for name in known if name not in PANTRY]
+    steps, title = ". ".join(recipe.steps), recipe.title
+    for text, done, where in ((steps, DONE, "named in a step, not listed"), (title, (), "in the title, not listed")):
+        new = [term for term in _new_terms(text, known, done) if not _stands_for(term, known)]
+        told = [Said(term, held, where) for term in new if (held := held_in(text, term))]
+        found, known = [*found, *told], [*known, *(one.name for one in told)]
+    return found
+
+
+def allergens_told(recipe: Recipe) -> dict[str, list[str]]:
+    """Return by allergen what says it, in the order of Annex II, with its place where that is not the list.
+
+    >>> allergens_told(Recipe("Rice with mozzarella", 2, 20, {"rice": 150}, (), ("Boil the rice.",)))
+    {'milk': ['mozzarella (in the title, not listed)']}
+    """
+    said = allergens_said(recipe)
+    found = {
+        one: [f"{name} ({where})" if where else name for name, held, where in said if one in held] for one in ALLERGENS
+    }
+    return {one: names for one, names in found.items() if names}
 
 
 def figures(many: Sequence[Findings]) -> dict[str, float]:
@@ -157,7 +175,7 @@ def _problems(
         yield f"It is for {recipe.servings} servings, not {request.servings}."
 
 
-def _warnings(recipe: Recipe, request: MealRequest, named: Sequence[Food]) -> Iterable[str]:
+def _warnings(recipe: Recipe, request: MealRequest, named: Sequence[Food], judged: Sequence[Food]) -> Iterable[str]:
     """Yield a sentence for each thing that the cook should look at."""
     said = words(" ".join(recipe.steps))
     for food in named:
@@ -168,32 +186,40 @@ def _warnings(recipe: Recipe, request: MealRequest, named: Sequence[Food]) -> It
             yield f"No step says what happens to {name}."
     if len({step.casefold() for step in recipe.steps}) < len(recipe.steps):
         yield "A step comes twice."
-    yield from _brought_in(recipe, request, [food.name for food in named])
+    listed = [*request.names, *(food.name for food in judged)]
+    yield from _brought_in(
+        "A step", ". ".join(recipe.steps), request, _new_terms(". ".join(recipe.steps), listed, DONE)
+    )
+    yield from _brought_in("The title", recipe.title, request, _new_terms(recipe.title, listed))
     if (request.diet or request.avoid) and (strange := unknown(recipe.ingredients)):
         yield f"What {', '.join(strange)} is made of is not known here: read its label."
-    if not {*said} & _HEATS:
+    if not {*said} & HEATS:
         yield from _raw(recipe)
 
 
-def _brought_in(recipe: Recipe, request: MealRequest, told: Sequence[str]) -> Iterable[str]:
-    """Yield a sentence for each word of a step that may mean what is to be left out, though nothing listed says so."""
-    listed = [{*words(name)} for name in [*request.names, *told] if not is_plant_butter(name)]
-    terms = [term for term in terms_in(". ".join(recipe.steps)) if term not in _DONE]
-    new = [term for term in terms if not any({*words(term)} <= name for name in listed)]
-    yield from (f"A step names it: {why}" for why in conflicts(new, request.diet, request.avoid).values())
+def _brought_in(who: str, text: str, request: MealRequest, terms: Sequence[str]) -> Iterable[str]:
+    """Yield a sentence for each term that may mean what is to be left out, though nothing listed says so."""
+    told = [term for term in terms if held_in(text, term)]
+    yield from (f"{who} names it: {why}" for why in conflicts(told, request.diet, request.avoid).values())
+
+
+def _new_terms(text: str, listed: Sequence[str], done: Collection[str] = ()) -> list[str]:
+    """Return the terms of a text that mean an allergen and are no part of a name that is listed."""
+    known = [{*words(name)} for name in listed if not is_plant_butter(name)]
+    return [term for term in terms_in(text) if term not in done and not any({*words(term)} <= one for one in known)]
 
 
 def _raw(recipe: Recipe) -> Iterable[str]:
     """Yield a sentence for each food that has to be heated, for a recipe that heats nothing."""
     for name in recipe.ingredients:
-        heat = next((_RAW[food.kind] for food in foods_in(name) if food.kind in _RAW and food.name not in _READY), "")
+        heat = next((RAW[food.kind] for food in foods_in(name) if food.kind in RAW and food.name not in READY), "")
         if heat:
             yield f"No step heats the {name}; it needs {heat}."
 
 
 def _not_listed(steps: Sequence[str], listed: Sequence[str]) -> list[Food]:
     """Return the foods that steps name and nothing listed covers, each once."""
-    foods = {food.name: food for step in steps for food in foods_in(step) if food.name not in _MADE}
+    foods = {food.name: food for step in steps for food in foods_in(step) if food.name not in MADE}
     known = [{*words(name)} for name in listed]
     heads = {words(name)[-1] for name in listed if words(name)}
     kinds = {food.kind for name in listed for food in foods_in(name)}
@@ -203,14 +229,30 @@ def _not_listed(steps: Sequence[str], listed: Sequence[str]) -> list[Food]:
         for food in foods.values()
         if not any({*words(food.name)} <= name for name in known)  # milk, of coconut milk
         and not (heads & {*words(food.name)} and {*allergens_of(food.name).allergens} <= held)  # onion, for red onion
-        and not _GENERIC.get(food.name, set()) & kinds  # meat, for beef
+        and not GENERIC.get(food.name, set()) & kinds  # meat, for beef
     ]
+
+
+def _titled(recipe: Recipe, request: MealRequest, named: Sequence[Food]) -> list[Food]:
+    """Return the main ingredients that the title names and neither the request lists nor a step names."""
+    found = _not_listed([_WITHOUT.sub(" ", recipe.title)], [*request.available, *request.pantry])
+    return [
+        food
+        for food in found
+        if food not in named and food.kind not in SEASONING and food.name.replace(" ", "_") not in DISHES
+    ]
+
+
+def _stands_for(term: str, listed: Sequence[str]) -> bool:
+    """Return whether a term of a kind is one of what is listed: cheese is, of cheddar; cereal is not, of rice."""
+    meant = [name for name in listed if GENERIC.get(term, set()) & {food.kind for food in foods_in(name)}]
+    return any({*allergens_of(name).allergens} & {*allergens_of(term).allergens} for name in meant)
 
 
 def _generic(name: str) -> set[str]:
     """Return the words that a step may use for an ingredient besides its name's."""
     kinds = {food.kind for food in foods_in(name)}
-    return {word for word, covered in _GENERIC.items() if covered & kinds} | {"ingredient", "everything", "all"}
+    return {word for word, covered in GENERIC.items() if covered & kinds} | {"ingredient", "everything", "all"}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -28,10 +28,20 @@ if TYPE_CHECKING:
 
     from shared.chat import Message
 
-    Filter = Callable[[pd.DataFrame], pd.Series]
+    Filter = Callable[[pd.DataFrame], pd.Series]  # of each row, whether it goes; of twins, whose: "" of none
 
 FEWEST_WORDS = 6  # of a question that is looked for within a message
 EXAMPLE = 160  # characters of one that was removed
+WORDS = {  # what filters take, for people
+    "malformed": "no conversation",
+    "empty_turns": "with an empty message",
+    "length": "too long",
+    "exact": "there already, word for word",
+    "near": "there already, nearly the same",
+    "contaminated": "with a question that models are judged on",
+    "leaked": "with a question asked in another split",
+}
+OWN = "the source itself"  # whose twins those are that it brings twice
 
 log = logging.getLogger("almanac")
 
@@ -61,7 +71,10 @@ class Cleaning:
 
 
 class Cleaned(NamedTuple):
-    """What is left, with ids and splits; what each filter did, as rows of CLEANING without source and time."""
+    """What is left, with ids and splits; what each filter did, as rows of CLEANING without source and time.
+
+    Besides, ``twins`` of those it removed: how many of which source.
+    """
 
     rows: pd.DataFrame
     effects: list[dict[str, Any]]
@@ -72,7 +85,7 @@ def clean(rows: pd.DataFrame, known: pd.DataFrame, evaluation: Iterable[str], bo
 
     Args:
         rows: ``place``, ``kind``, ``messages`` (None for what is no conversation) and ``reason``.
-        known: conversations of other sources, with ``messages`` and ``split``: none of them shall come again.
+        known: conversations of others, with ``messages``, ``split``, ``source``: none of them shall come again.
         evaluation: questions that models are judged on.
         bounds: of the filters.
     """
@@ -88,10 +101,13 @@ def clean(rows: pd.DataFrame, known: pd.DataFrame, evaluation: Iterable[str], bo
     }
     came, effects = len(left), [_effect("read", left, left.iloc[:0], len(left))]
     for name, removes in filters.items():
-        removed = removes(left).astype(bool)
-        effects.append(_effect(name, left[~removed], left[removed], came))
+        why = removes(left)
+        removed = why.astype(bool)
+        twins = why[removed].value_counts().to_dict() if name in ("exact", "near") else {}
+        effects.append(_effect(name, left[~removed], left[removed], came) | {"twins": twins})
         left = left[~removed]
-        log.info("%s: %d left", name, len(left))
+        if removed.any():
+            log.info("%d left out: %s", removed.sum(), WORDS[name])
     effects.append(_effect("kept", left, left.iloc[:0], came))
     return Cleaned(left, [effect | {"place": place} for place, effect in enumerate(effects)])
 
@@ -134,19 +150,25 @@ def _has_empty_turn(messages: Sequence[Message]) -> bool:
 
 
 def _exact(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
-    return rows.duplicated("conversation_id") | rows["conversation_id"].isin(known["conversation_id"])
+    """Return whose twin each row is."""
+    whose = dict(zip(known["conversation_id"], known["source"], strict=True))
+    twice = rows.duplicated("conversation_id")
+    said = [whose.get(one, OWN if own else "") for one, own in zip(rows["conversation_id"], twice, strict=True)]
+    return pd.Series(said, rows.index, dtype=object)
 
 
 def _near(rows: pd.DataFrame, known: pd.DataFrame, bounds: Cleaning) -> pd.Series:
-    """Return which rows say nearly what another source's, or one before them by id, says."""
-    index, removed = NearIndex(bounds.near, bounds.seed), []
+    """Return whose row each nearly repeats: another source's, or one of its own before it by id."""
+    index, found = NearIndex(bounds.near, bounds.seed), list[str]()
+    whose = dict(zip(known["conversation_id"], known["source"], strict=True))
     for one, text in zip(known["conversation_id"], known["messages"].map(_said), strict=True):
         index.add(one, index.sketch(text))
     for one, text in zip(rows["conversation_id"], rows["messages"].map(_said), strict=True):
-        removed.append(bool(index.find(sketch := index.sketch(text))))
-        if not removed[-1]:
+        twin = index.find(sketch := index.sketch(text))
+        found.append(whose.get(twin, OWN) if twin else "")
+        if not twin:
             index.add(one, sketch)
-    return pd.Series(removed, rows.index, dtype=bool)
+    return pd.Series(found, rows.index, dtype=object)
 
 
 def _contaminated(rows: pd.DataFrame, evaluation: Iterable[str], size: int) -> pd.Series:

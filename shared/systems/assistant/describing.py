@@ -16,9 +16,10 @@ import pandas as pd
 from shared.runs import ledger
 from shared.steps.base_names import tiny_size
 from shared.steps.cards import card, code, rows
-from shared.steps.scoring import Share
-from shared.steps.side_by_side import told
-from shared.systems.assistant.tables import CLEANING, SUBJECTS
+from shared.steps.side_by_side import BETTER, WORSE, compared, shown, told
+from shared.systems.assistant.judgements import CALLED, PARTS
+from shared.systems.assistant.sources import DATA_SETS
+from shared.systems.assistant.tables import CLEANING
 from shared.systems.assistant.training import usual_plan
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from shared.runs import Run
     from shared.steps.merging import Parity
     from shared.steps.plans import Plan
+    from shared.steps.side_by_side import Figure
     from shared.steps.tuned import Tuned
 
 LICENCES = {  # of bases, as their owners name them; whoever publishes a model looks for himself
@@ -39,6 +41,10 @@ LICENCES = {  # of bases, as their owners name them; whoever publishes a model l
 OPTIONS = (  # of `almanac run assistant finetune`
     *("base", "revision", "rank", "learning_rate", "steps", "batch", "accumulation", "max_length", "packing"),
     *("precision", "seed"),
+)
+BOUNDS = (
+    "Of twenty figures of two equal models one is called surely different by chance. Bounds are 95 % intervals; lower"
+    " losses are better."
 )
 LIMITS = """\
 * It is judged on conversations like those it learned from, and by the form of its answers; nothing here measures
@@ -58,18 +64,20 @@ class Written:
     has_gguf: bool
 
 
-def described(platform: Platform, run: Run, tuned: Tuned, figures: pd.DataFrame, found: Written) -> str:
-    """Return the card of a run's model: ``figures`` are its rows of EVALUATIONS."""
+def described(
+    platform: Platform, run: Run, tuned: Tuned, figures: Mapping[str, Mapping[str, Figure]], found: Written
+) -> str:
+    """Return the card of a run's model: ``figures`` by subject and name, as ``judgements.kept_figures`` gives them."""
     plan = tuned.plan
     how = f"LoRA of rank {plan.rank} on all linear layers, merged" if plan.rank else "all weights"
     simulated = " What it learned from is **simulated**." if platform.world == "demo" else ""
     what = f"{code(plan.base)}, fine-tuned ({how}) to chat and to compose meals as JSON.{simulated}"
     sections = {
         "What it is": what,
-        "How good it is": rows(beside(figures)) + "\n\nBounds are 95 % intervals; lower losses are better.",
+        "How good it is": f"{judged(figures)}\n\n{rows(beside(figures))}\n\n{BOUNDS}",
         "What it learned from": _learned_from(platform, run, tuned),
         "How it learned": _learning(tuned),
-        "Whether the files are that model": _sameness(found),
+        "Whether the files are that model": _sameness(found, merged=plan.rank > 0),
         "Limits": LIMITS,
         "Licence": _licence_told(plan.base),
         "Made again": made_again(platform, run, tuned, found),
@@ -77,23 +85,42 @@ def described(platform: Platform, run: Run, tuned: Tuned, figures: pd.DataFrame,
     return card(_head(plan), f"Assistant: {tuned.name}", sections)
 
 
-def beside(figures: pd.DataFrame) -> list[dict[str, Any]]:
+def judged(figures: Mapping[str, Mapping[str, Figure]]) -> str:
+    """Return in two sentences what the candidate is surely better at than its base and the champion, and what worse.
+
+    >>> from shared.steps.side_by_side import share_of
+    >>> yes, no = (share_of(pd.Series([kept] * 6)) for kept in (True, False))
+    >>> judged({"candidate": {"meals:ok": no, "safety": yes}, "base": {"meals:ok": yes, "safety": yes}})
+    'It is surely better than its base in nothing that was measured. It is surely worse than its base in meals:ok (0...'
+    """
+    mine = {name: one for name, one in figures["candidate"].items() if not name.startswith(PARTS)}
+    sentences = []
+    for verdict in (BETTER, WORSE):
+        found = []
+        for who, theirs in [*figures.items()][1:]:
+            names = [
+                f"{name} ({shown(one)}, not {shown(theirs[name])})"
+                for name, one in mine.items()
+                if name in theirs and compared(one, theirs[name]) == verdict
+            ]
+            found.append(f"than {CALLED[who]} in {', '.join(names) or 'nothing that was measured'}")
+        sentences.append(f"It is surely {verdict} {', and '.join(found)}.")
+    return " ".join(sentences)
+
+
+def beside(figures: Mapping[str, Mapping[str, Figure]]) -> list[dict[str, Any]]:
     """Return a row a figure of the candidate, with what base and champion reach.
 
-    >>> row = {"subject": "base", "figure": "loss", "value": 0.5, "low": 0.4, "high": 0.6, "count": 9}
-    >>> beside(pd.DataFrame([row, {**row, "subject": "candidate"}]))
-    [{'figure': 'loss', 'candidate': '0.5 [0.4, 0.6]', 'base': '0.5 [0.4, 0.6]', 'count': 9}]
+    >>> from shared.steps.side_by_side import share_of
+    >>> half = {"safety": share_of(pd.Series([True, False]))}
+    >>> beside({"candidate": half, "base": half})
+    [{'figure': 'safety', 'candidate': '0.5 [0.09453, 0.9055]', 'base': '0.5 [0.09453, 0.9055]', 'count': 2}]
     """
-    cells: dict[str, dict[str, Any]] = {}
-    for figure, who, *share in figures[["figure", "subject", "value", "low", "high", "count"]].to_numpy().tolist():
-        cells.setdefault(figure, {})[who] = Share(*share)
-    there = [who for who in SUBJECTS if who in set(figures["subject"])]
     return [
-        {"figure": figure}
-        | {who: told(found[who]) if who in found else "" for who in there}
-        | {"count": found["candidate"].count}
-        for figure, found in cells.items()
-        if "candidate" in found
+        {"figure": name}
+        | {who: told(theirs[name].share) if name in theirs else "" for who, theirs in figures.items()}
+        | {"count": one.share.count}
+        for name, one in figures["candidate"].items()
     ]
 
 
@@ -125,17 +152,34 @@ def _on_hub(base: str) -> bool:
 
 
 def _learned_from(platform: Platform, run: Run, tuned: Tuned) -> str:
-    effects = platform.features.read(CLEANING, until=run.until)
-    newest = effects["prepared_at"] == effects.groupby("source")["prepared_at"].transform("max")
     names = ["source", "filter", "conversations", "removed", "share"]
-    kept = effects[newest].sort_values(["source", "place"])[names].assign(share=effects["share"].map("{:.3f}".format))
+    effects = _newest(platform, run)
+    kept = effects.sort_values(["source", "place"])[names].assign(share=effects["share"].map("{:.3f}".format))
     table: list[dict[str, Any]] = [{str(name): row[name] for name in names} for row in kept.to_dict("records")]
     return f"Conversations of fingerprint {code(tuned.data)}; what each filter took away:\n\n{rows(table)}"
+
+
+def _newest(platform: Platform, run: Run) -> pd.DataFrame:
+    """Return rows of CLEANING, of each source those of its last preparation."""
+    effects = platform.features.read(CLEANING, until=run.until)
+    return effects[effects["prepared_at"] == effects.groupby("source")["prepared_at"].transform("max")]
+
+
+def _prepared(platform: Platform, run: Run) -> list[str]:
+    """Return the stage `prepare` for the sources in the store, those that were prepared first in front."""
+    known = _newest(platform, run).sort_values(["prepared_at", "source"])["source"].drop_duplicates()
+    given = [re.sub(r"[^\w.-]+", "-", source)[:60] for source in known if source not in DATA_SETS]
+    usual = ["prepare"] if not given or known.isin(DATA_SETS).any() else []
+    return usual + [f"prepare --source FILE  # that was stored as {name}" for name in given]
 
 
 def _learning(tuned: Tuned) -> str:
     ended = tuned.ended
     plan = asdict(tuned.plan) | {"alpha": tuned.plan.alpha} if tuned.plan.rank else asdict(tuned.plan)
+    if not tuned.plan.rank:  # there is no adapter that these would be of
+        plan = {name: value for name, value in plan.items() if name not in ("rank", "dropout")} | {
+            "trained": "all weights"
+        }
     facts = {
         "steps done": ended.steps,
         "best after step": f"{ended.best_step}, validation loss {ended.best_loss:.4f} (base {ended.base_loss:.4f})",
@@ -146,11 +190,11 @@ def _learning(tuned: Tuned) -> str:
     return rows([{"setting": name, "value": value} for name, value in {**plan, **facts}.items() if value != ""])
 
 
-def _sameness(found: Written) -> str:
+def _sameness(found: Written, *, merged: bool) -> str:
     one = found.merged
     lines = [
-        f"Merged weights, read back, against what was judged: logits differ by at most {one.logits:.1e}, "
-        f"KL {one.kl:.1e} nats a token over {one.positions} positions."
+        f"{'Merged weights' if merged else 'The weights'}, read back, against what was judged: logits differ by at "
+        f"most {one.logits:.1e}, KL {one.kl:.1e} nats a token over {one.positions} positions."
     ]
     if found.has_gguf and found.gguf:
         lines.append(f"`model.gguf`, of 16 bits, read back: KL {found.gguf.kl:.1e}, logits {found.gguf.logits:.1e}.")
@@ -172,13 +216,19 @@ def made_again(platform: Platform, run: Run, tuned: Tuned, found: Written) -> st
     """Return the commands that make it again; what they cannot say stands below them, in words."""
     told = {name: getattr(tuned.plan, name) for name in OPTIONS}
     options = " ".join(_option(name, value) for name, value in told.items() if value != "")
-    stages = ["prepare", f"finetune {options}", f"evaluate --name {tuned.name}", f"export --name {tuned.name}"]
+    stages = [
+        *_prepared(platform, run),
+        f"finetune {options}",
+        f"evaluate --name {tuned.name}",
+        f"export --name {tuned.name}",
+    ]
     stages[-1] += " --llama-cpp CHECKOUT" if found.has_gguf else ""
     commands = "\n".join(" ".join(f"almanac run assistant {stage}".replace("```", "").split()) for stage in stages)
     usual, plan = asdict(usual_plan(**told)), asdict(tuned.plan)
     others = ", ".join(f"{name} {value}" for name, value in plan.items() if value != usual[name])
     lines = [
-        f"`prepare` with the sources above; trained {_code_version(platform, tuned, run)}.",
+        "`prepare` in this order, as of twins the first stays; a source is called as its FILE and a hash of its place.",
+        f"It was trained {_code_version(platform, tuned, run)}.",
         f"Besides, the plan had {others}, for which there is no option." if others else "",
         f"The run has the name {code(tuned.name)} again, which follows from plan and conversations;",
         "another name says that one of them differs. On a CPU like the one above, with the same libraries, its weights",

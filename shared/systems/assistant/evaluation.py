@@ -14,12 +14,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 
 from shared.errors import NotYetError, UnsafeFileError
 from shared.runs import Report
-from shared.steps import checkpoints, likelihood
+from shared.steps import likelihood
 from shared.steps.answering.engine import Engine
 from shared.steps.answering.job import Model
 from shared.steps.bases import open_tokenizer
@@ -28,14 +27,13 @@ from shared.steps.side_by_side import Figure, share_of, table
 from shared.steps.tuned import ended
 from shared.systems.assistant.features import conversations
 from shared.systems.assistant.instructions import SMOKE, chosen, followed
-from shared.systems.assistant.tables import EVALUATIONS, MODEL
+from shared.systems.assistant.judgements import CALLED, Found, Subject, keep, worse_checks
+from shared.systems.assistant.tables import MODEL
 from shared.systems.assistant.tastings import requested, tried
 from shared.systems.assistant.training import base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
-    from pathlib import Path
 
     from shared.chat import Message
     from shared.ports import ModelVersion, Platform
@@ -69,16 +67,6 @@ QUICK = Effort(conversations=200, instructions=27, meals=6, tokens=64)  # a tiny
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model to be judged: what it is called, and where its weights lie."""
-
-    model: str
-    place: str
-    base: str = ""
-    revision: str = ""
-
-
-@dataclass(frozen=True)
 class Asked:
     """What every subject is asked."""
 
@@ -87,15 +75,6 @@ class Asked:
     requests: Mapping[str, MealRequest]
     longest: int
     tokens: int
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a subject said: losses by conversation, figures by name."""
-
-    subject: Subject
-    losses: pd.DataFrame
-    figures: Mapping[str, Figure]
 
 
 def evaluate(platform: Platform, run: Run, name: str, folders: Folders, effort: Effort) -> Report:
@@ -114,17 +93,24 @@ def evaluate(platform: Platform, run: Run, name: str, folders: Folders, effort: 
     log.info("assistant evaluate: %s beside %s", tuned.name, ", ".join([*there][1:]), extra={"due": steps})
     found = {who: judged(who, subject, asked) for who, subject in there.items()}
     found, unit = _in_one_unit(found)
-    _keep(platform, run, tuned, found)
-    rows = table({who: one.figures for who, one in found.items()})
+    keep(platform, run, tuned, found)
+    figures = {who: one.figures for who, one in found.items()}
+    rows = table({CALLED[who]: one for who, one in figures.items()})
+    against = {who: worse_checks(figures, who) for who in [*found][1:]}
     mine, base = found["candidate"], found["base"]
     return Report(
         rows=sum(len(one.figures) for one in found.values()),
-        metrics=_metrics(mine),
-        baselines=_metrics(base, ("loss", "perplexity", "instructions")) | _of_champion(found),
+        metrics=_headline(mine),
+        baselines=_headline(base),
         headline="loss",
         model=tuned.name,
         note=_note(
-            tuned, rows, unit, f"{len(mine.losses)} of {len(asked.conversations)} conversations; {effort}", flaw
+            tuned,
+            rows,
+            unit,
+            f"{len(mine.losses)} of {len(asked.conversations)} conversations; {effort}",
+            flaw,
+            [f"surely worse than {CALLED[who]}: {clause}" for who, clause in against.items() if clause],
         ),
         table=rows,
     )
@@ -213,14 +199,6 @@ def judged(who: str, subject: Subject, asked: Asked) -> Found:
     return Found(subject, losses, figures)
 
 
-def losses_of(tuned: Tuned, evaluated_at: datetime) -> Path:
-    """Return where the losses behind the figures of that time lie: a row a conversation and subject.
-
-    Figures name them by their time, so that a kill between the two leaves older figures with their own losses.
-    """
-    return tuned.folder / f"losses-{evaluated_at:%Y%m%dT%H%M%S}.parquet"
-
-
 def _in_one_unit(found: Mapping[str, Found]) -> tuple[dict[str, Found], str]:
     """Return the same with losses that can be compared: by token, or by byte where tokenizers differ; and which."""
     losses, unit = likelihood.comparable({who: one.losses for who, one in found.items()})
@@ -230,48 +208,22 @@ def _in_one_unit(found: Mapping[str, Found]) -> tuple[dict[str, Found], str]:
     }, unit
 
 
-def _keep(platform: Platform, run: Run, tuned: Tuned, found: Mapping[str, Found]) -> None:
-    """Write losses into the run's folder, then figures, by which they are found, into the store; older losses go."""
-    parts = [one.losses.assign(subject=who, model=one.subject.model) for who, one in found.items()]
-    known = platform.features.read(EVALUATIONS)
-    before = known.loc[known["run"] == tuned.name, "evaluated_at"]
-    for left in {*tuned.folder.glob("losses*.parquet")} - {losses_of(tuned, at) for at in before.nlargest(1)}:
-        left.unlink()  # the newest stay until newer figures are stored
-    place = losses_of(tuned, run.started_at)
-    beside = place.with_name(f".{place.name}")
-    with checkpoints.on_disk(tuned.folder):
-        pd.concat(parts).reset_index().to_parquet(beside)
-        checkpoints.to_disk(beside)
-        beside.replace(place)
-        checkpoints.to_disk(tuned.folder)
-    rows = [
-        {"run": tuned.name, "subject": who, "model": one.subject.model, "figure": name, "evaluated_at": run.started_at}
-        | {part: getattr(figure.share, part) for part in ("value", "low", "high", "count")}
-        for who, one in found.items()
-        for name, figure in one.figures.items()
-    ]
-    platform.features.write(EVALUATIONS, pd.DataFrame(rows)[EVALUATIONS.names])
-
-
-def _metrics(found: Found, names: Sequence[str] = ()) -> dict[str, float]:
-    """Return figures by name as JSON takes them, and the interval of the loss."""
-    known = {name: one.share.value for name, one in found.figures.items() if ":" not in name or "meals" in name}
+def _headline(found: Found) -> dict[str, float]:
+    """Return the loss and its interval, which the table has no room for; nothing of one that ran away."""
     loss = found.figures["loss"].share
-    everything = {**known, "loss_low": loss.low, "loss_high": loss.high}
-    return {
-        name.replace(":", "_"): value
-        for name, value in everything.items()
-        if (not names or name in names) and not math.isnan(value)
-    }
+    told = {"loss": loss.value, "loss_low": loss.low, "loss_high": loss.high}
+    return {name: value for name, value in told.items() if not math.isnan(value)}
 
 
-def _of_champion(found: Mapping[str, Found]) -> dict[str, float]:
-    return {"champion_loss": found["champion"].figures["loss"].share.value} if "champion" in found else {}
-
-
-def _note(tuned: Tuned, rows: Sequence[Mapping[str, Any]], unit: str, effort: str, flaw: str) -> str:
+def _note(  # noqa: PLR0913 - a sentence of so many parts
+    tuned: Tuned,
+    rows: Sequence[Mapping[str, Any]],
+    unit: str,
+    effort: str,
+    flaw: str,
+    worse: Sequence[str],
+) -> str:
     loss = next(row for row in rows if row["figure"] == "loss")
-    against = [f"than its {who.removeprefix('than_')}: {said}" for who, said in loss.items() if who.startswith("than_")]
-    told = f"loss in {unit}, {', '.join(against)}; judged on {effort}"
+    told = "; ".join([f"loss in {unit}: {loss['verdict']}", *worse, f"judged on {effort}"])
     told += f"; what serves was not judged, as its files are damaged: {flaw}" if flaw else ""
     return f"{told}; next: almanac run assistant export --name {tuned.name}"

@@ -25,16 +25,19 @@ from shared.runs import Report
 from shared.steps import checkpoints, likelihood, merging, promotion
 from shared.steps.bases import open_tokenizer
 from shared.steps.rendering import prompt
+from shared.steps.side_by_side import table
 from shared.steps.tuned import ended
-from shared.systems.assistant.describing import Written, beside, described
-from shared.systems.assistant.evaluation import losses_of, serving
+from shared.systems.assistant.describing import Written, described
+from shared.systems.assistant.evaluation import serving
 from shared.systems.assistant.instructions import prompts
+from shared.systems.assistant.judgements import CALLED, checks_of, in_order, kept_figures, losses_of, worse_checks
 from shared.systems.assistant.tables import EVALUATIONS, MODEL
 from shared.systems.assistant.training import base_of
 
 if TYPE_CHECKING:
     from shared.ports import ModelVersion, Platform
     from shared.runs import Run
+    from shared.steps.side_by_side import Figure
     from shared.steps.tuned import Tuned
     from shared.systems.assistant.training import Folders
 
@@ -42,6 +45,8 @@ COMPARED = 12  # prompts on which merged weights are held against the adapter
 LONGEST = 64  # tokens of each: logits of 128,000 words are kept meanwhile
 MARK = "registered.txt"  # in the run's folder: its version
 GATED = {"meals:json_valid": 1.0, "meals:gram_overrun": 0.0}  # what a grammar promises must hold
+
+SHOWN = ("loss", "parity_logits", "parity_kl")  # beside the table that has the rest
 
 log = logging.getLogger("almanac")
 
@@ -54,7 +59,8 @@ class _Judged:
     unit: str
     champion: str  # whom it was held against; "" if none served
     flaw: str  # of the files of what serves, for which it was held against nobody
-    figures: pd.DataFrame
+    rows: pd.DataFrame
+    figures: dict[str, dict[str, Figure]]  # by subject and name, with their cases
 
 
 def export(platform: Platform, run: Run, name: str, folders: Folders, llama_cpp: str = "") -> Report:
@@ -80,12 +86,12 @@ def export(platform: Platform, run: Run, name: str, folders: Folders, llama_cpp:
     log.info("assistant export: %s", verdict.verdict)
     return Report(
         rows=1,
-        metrics=dict(model.metrics),
-        baselines=_means(judged, "base"),
+        metrics={name: value for name, value in model.metrics.items() if name in SHOWN},
+        baselines={name: value for name, value in _means(judged, "base").items() if name in SHOWN},
         headline="loss",
         model=_called(model),
-        note=f"{verdict.verdict}: {verdict.reason}",
-        table=beside(judged.figures),
+        note=f"{verdict.verdict}: {verdict.reason} {_where(model, verdict.verdict)}",
+        table=table({CALLED[who]: one for who, one in judged.figures.items()}),
     )
 
 
@@ -99,9 +105,10 @@ def _judgement(platform: Platform, run: Run, tuned: Tuned) -> _Judged:
     figures = figures[figures["run"] == tuned.name]
     figures = figures[figures["evaluated_at"] == figures["evaluated_at"].max()]
     command = f"run `almanac run assistant evaluate --name {tuned.name}`"
-    if figures.empty or not (place := losses_of(tuned, figures["evaluated_at"].iloc[0])).exists():
+    places = [place(tuned, at) for at in figures["evaluated_at"].head(1) for place in (losses_of, checks_of)]
+    if not places or not all(place.exists() for place in places):
         raise NotYetError(f"{tuned.name} was not judged yet; {command}")
-    losses = pd.read_parquet(place)
+    losses, checks = (pd.read_parquet(place) for place in places)
     by = {str(who): part.set_index("conversation_id") for who, part in losses.groupby("subject")}
     against = str(by["champion"]["model"].iloc[0]) if "champion" in by else ""
     champion, flaw = serving(platform, run)
@@ -110,18 +117,24 @@ def _judgement(platform: Platform, run: Run, tuned: Tuned) -> _Judged:
         since = flaw or f"{serves or 'none'} serves"
         raise NotYetError(f"{tuned.name} was held against {against or 'no champion'}, and {since}; {command}")
     found, unit = likelihood.comparable(by)
-    return _Judged(found, unit, against, flaw, figures)
+    figures = in_order(figures, checks)
+    return _Judged(found, unit, against, flaw, figures, kept_figures(figures, checks, found))
 
 
 def _verdict(judged: _Judged) -> promotion.Verdict:
-    """Return what becomes of the model: by its losses, and rejected whatever they are if the grammar did not hold."""
+    """Return what becomes of the model: by its losses, rejected whatever they are if the grammar did not hold.
+
+    One that is surely worse than the champion in a check waits. That its base is better in one is said, and no more: a
+    base of random weights breaks no rule, as it names no food.
+    """
     verdict = promotion.judge(
         judged.losses["candidate"], {"base": judged.losses["base"]}, judged.losses.get("champion")
     )
     if judged.flaw:
         damaged = f"{verdict.reason} What served was not compared, as its files are damaged: {judged.flaw}."
         verdict = replace(verdict, reason=damaged)
-    mine = judged.figures[judged.figures["subject"] == "candidate"].set_index("figure")["value"]
+    verdict = _checked(verdict, worse_checks(judged.figures, "champion"), worse_checks(judged.figures, "base"))
+    mine = judged.rows[judged.rows["subject"] == "candidate"].set_index("figure")["value"]
     broken = [
         f"{name} is {mine[name]:.3g}, not {must:g}" for name, must in GATED.items() if mine.get(name, must) != must
     ]
@@ -129,6 +142,22 @@ def _verdict(judged: _Judged) -> promotion.Verdict:
         unseen = "" if any(name in mine for name in GATED) else " No meal was judged: there was none to ask for."
         return replace(verdict, reason=verdict.reason + unseen)
     return promotion.Verdict("rejected", f"Meals under the grammar: {', '.join(broken)}.", verdict.figures)
+
+
+def _checked(verdict: promotion.Verdict, than_champion: str, than_base: str) -> promotion.Verdict:
+    """Return a verdict by losses as the checks leave it, and what got worse in its reason."""
+    clauses = {"surely worse than the champion": than_champion, "worse than its base": than_base}
+    told = "".join(f"; {whom}: {clause}" for whom, clause in clauses.items() if clause)
+    waits = verdict.verdict == "promoted" and than_champion
+    reason = f"{verdict.reason.removesuffix('.')}{told}." if told else verdict.reason
+    return replace(verdict, verdict="waits" if waits else verdict.verdict, reason=reason)
+
+
+def _where(model: ModelVersion, verdict: str) -> str:
+    """Return where weights, adapter and card lie, and what comes next where the version may answer."""
+    adapter = f", its adapter in {model.folder / 'adapter'}" if model.signature.get("adapter") else ""
+    told = f"Weights and tokenizer lie in {model.folder}{adapter}, its card is {model.folder / 'README.md'}"
+    return told if verdict == "rejected" else f"{told}; next: almanac open chat"
 
 
 def _register(platform: Platform, run: Run, tuned: Tuned, judged: _Judged, llama_cpp: str) -> ModelVersion:
@@ -213,7 +242,7 @@ def _called(model: ModelVersion) -> str:
 
 def _means(judged: _Judged, who: str) -> dict[str, float]:
     """Return a subject's figures that are not of one kind of prompt only, by name."""
-    mine = judged.figures[judged.figures["subject"] == who].dropna(subset=["value"])
+    mine = judged.rows[judged.rows["subject"] == who].dropna(subset=["value"])
     mine = mine[~mine["figure"].str.startswith("instructions:")]
     return {figure.replace(":", "_"): float(value) for figure, value in zip(mine["figure"], mine["value"], strict=True)}
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from shared.errors import UsageError
+from shared.systems.assistant.allergens import unknown
+from shared.systems.assistant.checking import allergens_told
 from shared.systems.assistant.ingredients import Ingredient
 from shared.systems.assistant.recipes import SERVINGS, Recipe
 
@@ -68,6 +70,7 @@ def json_ld(recipe: Recipe) -> str:
         "@context": "https://schema.org",
         "@type": "Recipe",
         "name": recipe.title,
+        "description": _allergens(recipe),
         "recipeYield": f"{recipe.servings} serving{'s' * (recipe.servings > 1)}",
         "totalTime": duration(recipe.minutes),
         "recipeIngredient": [*(f"{grams} g {name}" for name, grams in recipe.ingredients.items()), *recipe.pantry],
@@ -84,6 +87,14 @@ def duration(minutes: int) -> str:
     """
     hours, rest = divmod(minutes, 60)
     return f"PT{f'{hours}H' * (hours > 0)}{f'{rest}M' * (rest > 0 or hours == 0)}"
+
+
+def _allergens(recipe: Recipe) -> str:
+    """Return which allergens a rule found in ingredients, steps and title: schema.org has no field for them."""
+    told = "; ".join(f"{one}: {', '.join(names)}" for one, names in allergens_told(recipe).items())
+    strange = unknown(recipe.ingredients)
+    not_known = f" Not known to it: {', '.join(strange)}." if strange else ""
+    return f"Allergens, by a rule over names in ingredients, steps and title: {told or 'none found'}.{not_known}"
 
 
 def _escaped(text: str, signs: Mapping[str, str]) -> str:

@@ -63,6 +63,16 @@ class Search:
         if not (self.bases and self.ranks and self.learning_rates and self.seeds > 0 and self.at_once > 0):
             raise UsageError(f"a search compares at least one base, rank and learning rate, with one seed; got {self}")
 
+    def __str__(self) -> str:
+        """Return what is compared, in words.
+
+        >>> print(Search(ranks=(8, 16), learning_rates=(1e-4,), seeds=2))
+        bases tiny; ranks 8, 16; learning rates 0.0001; seeds 2; 3 rungs, the lowest of 100 steps, each 3 times ...
+        """
+        bases, ranks = ", ".join(self.bases) or "none", ", ".join(map(str, self.ranks)) or "none"
+        rates = ", ".join(f"{rate:g}" for rate in self.learning_rates) or "none"
+        return f"bases {bases}; ranks {ranks}; learning rates {rates}; seeds {self.seeds}; {self.ladder}"
+
     def plans(self, seed: int = 0, commits: Mapping[str, str] | None = None) -> dict[str, Plan]:
         """Return the plan of each trial, by a short name; each runs to the highest rung, if it gets there.
 

@@ -2,10 +2,11 @@
 
     conversations ──► a folder that workers see ──► trials, halved as they go ──► losses a validation conversation
     best trial ──► against the best of each cheaper setting, paired ──► "no difference": the cheaper one is recommended
+               └──► these and their untrained bases, paired ──► "no difference from not training": none is
 
 Every rank is tried with every learning rate. LoRA's alpha is one for all ranks and divided by the root of the rank
 (rsLoRA), so that a rank is not judged by an adapter that counts less. Cheaper is what trains fewer weights, then what
-is the smaller model.
+is the smaller model. Nothing is recommended where none is surely better than its base without any training.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ import pandas as pd
 
 from shared.errors import NotYetError
 from shared.runs import Report
-from shared.steps import likelihood
 from shared.steps.asha import FAILED, Halving
-from shared.steps.promotion import champion, paired_bootstrap
+from shared.steps.base_names import located, tiny_size
+from shared.steps.promotion import FEWEST_ROWS, champion
 from shared.steps.run_folder import read
 from shared.systems.assistant.features import fingerprint
 from shared.systems.assistant.searches import home_of, prepared, sweep, told_of
 from shared.systems.assistant.tables import MODEL, TRIALS
 from shared.systems.assistant.training import learned_from
-from shared.systems.assistant.trials import Tried
+from shared.systems.assistant.trials import UNTRAINED, Tried
+from shared.systems.assistant.weighing import Weighed, bounds, gap, sentence, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,20 +52,21 @@ log = logging.getLogger("almanac")
 
 
 def search(platform: Platform, run: Run, plan: Search, folders: Folders, each: Each) -> Report:
-    """Try each setting; report which is best, and the cheapest that is not surely worse.
+    """Try each setting; report which is best, and the cheapest that is not surely worse, beside the untrained base.
 
     ``each`` maps ``trials.attempt`` over parts; one of None says that none is known yet. Called again with the same
     conversations it goes on: rungs from TRIALS, trials from their checkpoints. One that has decided answers from what
     it found then; with more seeds, it trains those alone.
 
     Raises:
-        NotYetError: there are no conversations, or every trial failed.
+        NotYetError: there are no conversations, too few to compare by, no such base, or every trial failed.
     """
     trying = _Trying(platform, run, plan, folders.runs)
     halving = Halving([*plan.plans()], plan.ladder, at_once=plan.at_once)
     halving.know(trying.known())
     if not trying.decided:
-        log.info("assistant search: %d settings", len(plan.plans()), extra={"due": len(plan.plans())})
+        counted = {"counts": "trials", "due": len(plan.plans()), "done": len({one for one, _ in trying.known()})}
+        log.info("assistant search: %d settings", counted["due"], extra=counted)
         for tried in trying.done(each, halving.jobs()):
             halving.take(tried.trial, tried.step, FAILED if tried.error else tried.loss)
     top = halving.losses[plan.ladder.steps[-1]]
@@ -71,9 +74,9 @@ def search(platform: Platform, run: Run, plan: Search, folders: Folders, each: E
     if not best or top[best] == FAILED:
         why = "; ".join(sorted(set(trying.rows()["verdict"])))[:500]
         raise NotYetError(f"no trial reached the top of the ladder: {why}")
-    gaps = trying.against_cheaper(each, best, halving.losses)
-    trying.decide(best, gaps)
-    return trying.report(best, gaps)
+    found = trying.weighed(each, best, halving.losses)
+    trying.decide(found)
+    return trying.report(found)
 
 
 def bases(platform: Platform, told: str) -> tuple[str, ...]:
@@ -105,6 +108,7 @@ class _Trying:
     def __init__(self, platform: Platform, run: Run, plan: Search, runs: Path) -> None:
         """Find the search's folder, and take up what earlier attempts found."""
         self._rows = pd.concat(learned_from(platform, run).values())[["conversation_id", "split", "messages"]]
+        _must_compare(platform, plan, self._rows)
         self._platform, self._run, self._plan, self._data = platform, run, plan, fingerprint(self._rows)
         self._home, commits = home_of(runs, plan, self._data)
         self.name = self._home.name
@@ -134,11 +138,23 @@ class _Trying:
         for told in each(None if job is None else self._part(*job, places) for job in jobs):
             tried = Tried.of(told)
             self._found[tried.trial, tried.step] = tried
-            self._keep(tried)
-            log.info("assistant search: %s at %d: %s", tried.trial, tried.step, tried.error or f"{tried.loss:.4f}")
+            if tried.step != UNTRAINED:
+                self._keep(tried)
+            trials = {trial for trial, step in self._found if step != UNTRAINED}
+            words = (tried.trial, tried.step, tried.error or f"{tried.loss:.4f}")
+            log.info("assistant search: %s at %d: %s", *words, extra={"counts": "trials", "done": len(trials)})
             yield tried
 
-    def against_cheaper(self, each: Each, best: str, losses: dict[int, dict[str, float]]) -> dict[str, Interval]:
+    def weighed(self, each: Each, best: str, losses: dict[int, dict[str, float]]) -> Weighed:
+        """Return the best trial beside cheaper ones, and all that are not surely worse beside their untrained bases."""
+        found = Weighed(best, self._against_cheaper(each, best, losses), {})
+        for trial in found.equal:
+            mine, base = self._at_the_top(each, trial), self._untrained(each, self._plans[trial].base)
+            if mine is not None and not base.error:
+                found.base[trial] = gap(mine, base.losses)
+        return found
+
+    def _against_cheaper(self, each: Each, best: str, losses: dict[int, dict[str, float]]) -> dict[str, Interval]:
         """Return how much worse than ``best`` the best trial of each cheaper setting is, the dearest of them first.
 
         It ends with the first that is surely worse. All are trained to the top before, with every seed.
@@ -149,53 +165,47 @@ class _Trying:
             theirs = self._at_the_top(each, rival)
             if theirs is None or mine is None:
                 continue
-            gaps[rival] = _gap(theirs, mine)
+            gaps[rival] = gap(theirs, mine)
             if gaps[rival].low > 0:
                 break
         return gaps
 
-    def decide(self, best: str, gaps: dict[str, Interval]) -> None:
+    def decide(self, found: Weighed) -> None:
         """Write the verdict on each rung into TRIALS."""
+        best, gaps, _ = found
         rows = self.rows()
         last = rows.groupby("trial")["step"].transform("max") == rows["step"]
         verdicts = rows["verdict"].where(rows["loss"].isna(), "went on").mask(last & rows["loss"].notna(), "stopped")
-        for trial, verdict in {**{rival: _said(gap) for rival, gap in gaps.items()}, best: BEST}.items():
-            verdicts = verdicts.mask(last & (rows["trial"] == trial), verdict)
-        chosen = _recommended(best, gaps)
-        if chosen != best:
-            verdicts = verdicts.mask(last & (rows["trial"] == chosen), f"{_said(gaps[chosen])}: recommended")
+        for trial, said in {**{rival: verdict(one) for rival, one in gaps.items()}, best: BEST}.items():
+            verdicts = verdicts.mask(last & (rows["trial"] == trial), said)
+        if (chosen := found.chosen) not in ("", best):
+            verdicts = verdicts.mask(last & (rows["trial"] == chosen), f"{verdict(gaps[chosen])}: recommended")
         self._platform.features.write(TRIALS, rows.assign(verdict=verdicts))
 
-    def report(self, best: str, gaps: dict[str, Interval]) -> Report:
-        """Return how far each trial got, and what to take."""
+    def report(self, found: Weighed) -> Report:
+        """Return how far each trial got, and what to take; without a headline: no trial's loss is the system's."""
         rows = self.rows().sort_values(["step", "loss"], ascending=[False, True])
         shown = rows.drop_duplicates("trial")[["trial", "step", "loss", "trained", "verdict"]]
-        chosen = _recommended(best, gaps)
-        top = {trial: tried.loss for (trial, step), tried in self._found.items() if step == self._plan.ladder.steps[-1]}
-        metrics = {"loss": top[best], "recommended_loss": top[chosen], "trials": float(len(shown))}
-        if chosen != best:
-            metrics |= {"difference": gaps[chosen].middle, "difference_low": gaps[chosen].low}
-            metrics["difference_high"] = gaps[chosen].high
+        best, chosen, top = found.best, found.chosen, self._plan.ladder.steps[-1]
+        named = {"loss": best, "recommended_loss": chosen} if chosen else {"loss": best}
+        metrics = {name: self._found[trial, top].loss for name, trial in named.items()} | {"trials": float(len(shown))}
+        metrics |= bounds("difference", found.cheaper.get(chosen)) | bounds("than_base", found.base.get(chosen or best))
+        bases = {
+            name: self._found[self._base_of(self._plans[trial].base)].loss
+            for name, trial in named.items()
+            if trial in found.base
+        }
         table: list[dict[str, Any]] = [
             {str(name): cell for name, cell in row.items()} for row in shown.to_dict("records")
         ]
         return Report(
-            rows=len(rows), metrics=metrics, headline="loss", model=chosen, note=self._sentence(best, gaps), table=table
+            rows=len(rows),
+            metrics=metrics,
+            baselines=bases,
+            model=chosen,
+            note=sentence(found, self._plans, self._plan.seeds),
+            table=table,
         )
-
-    def _sentence(self, best: str, gaps: dict[str, Interval]) -> str:
-        chosen = _recommended(best, gaps)
-        plan = self._plans[chosen]
-        worse = [f"{rival} is surely worse ({_told(gap)})" for rival, gap in gaps.items() if gap.low > 0]
-        told = [f"{best} has the lowest loss"]
-        if chosen != best:
-            told.append(f"no difference to the cheaper {chosen} ({_told(gaps[chosen])}): {chosen} is recommended")
-        told += worse or ([] if gaps else ["nothing cheaper was tried"])
-        seeds = f"{self._plan.seeds} seeds" if self._plan.seeds > 1 else "one seed"
-        told.append(f"{seeds} each: the intervals do not say how much a training varies, nor that the best was chosen")
-        commit = f" --revision {plan.revision}" if plan.revision else ""
-        next_step = f"next: almanac run assistant finetune --base {plan.base}{commit} --rank {plan.rank}"
-        return "; ".join([*told, f"{next_step} --learning-rate {plan.learning_rate}"])
 
     def _cheaper(self, best: str, losses: dict[int, dict[str, float]]) -> list[str]:
         """Return the best trial of each setting that costs less than that of ``best``, the dearest first."""
@@ -222,15 +232,26 @@ class _Trying:
         losses: pd.DataFrame = pd.concat([one.losses for one in found]).groupby(level=0).mean()
         return losses
 
+    def _untrained(self, each: Each, base: str) -> Tried:
+        """Return what a base does without any training."""
+        if (job := self._base_of(base)) not in self._found:
+            for _ in self.done(each, [job]):
+                pass
+        return self._found[job]
+
+    def _base_of(self, base: str) -> Job:
+        """Return the job that judges a base: step 0 of the first trial on it."""
+        return next(trial for trial, plan in self._plans.items() if plan.base == base), UNTRAINED
+
     def _take_up(self) -> None:
         """Know what is kept of trials, and give it its rows; once it was decided, those that failed are known, too."""
         rows = self.rows().set_index(["trial", "step"])["verdict"]
-        jobs = [(trial, step) for trial in self._plans for step in self._plan.ladder.steps]
+        jobs = [(trial, step) for trial in self._plans for step in (UNTRAINED, *self._plan.ladder.steps)]
         for trial, step in jobs:
             kept = told_of(self._home, self._plans[trial], self._data, step)
             if kept.exists():
                 self._found[trial, step] = Tried.of(read(kept))
-                if (trial, step) not in rows.index:
+                if step != UNTRAINED and (trial, step) not in rows.index:
                     self._keep(self._found[trial, step])
             elif self.decided and str(rows.get((trial, step), "")).startswith(FAILED_AS):
                 self._found[trial, step] = Tried.of(
@@ -254,19 +275,16 @@ class _Trying:
         self._platform.features.write(TRIALS, pd.DataFrame([row])[TRIALS.names])
 
 
-def _gap(new: pd.DataFrame, old: pd.DataFrame) -> Interval:
-    losses, _ = likelihood.comparable({"new": new, "old": old})
-    return paired_bootstrap(losses["new"], losses["old"])
+def _must_compare(platform: Platform, plan: Search, rows: pd.DataFrame) -> None:
+    """Refuse, before the search has a folder, what could not be compared in the end.
 
-
-def _recommended(best: str, gaps: dict[str, Interval]) -> str:
-    """Return the cheapest that is not surely worse than the best."""
-    return next((rival for rival, gap in reversed(gaps.items()) if gap.low <= 0), best)
-
-
-def _said(gap: Interval) -> str:
-    return "surely worse than the best" if gap.low > 0 else "no difference to the best"
-
-
-def _told(gap: Interval) -> str:
-    return f"{gap.middle:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+    Raises:
+        NotYetError: too few conversations to compare by, or no such version to begin with.
+        SourceError: a base is none.
+    """
+    if (judged := int((rows["split"] == "validation").sum())) < FEWEST_ROWS:
+        few = f"{judged} validation conversations are too few to compare trials by, {FEWEST_ROWS} the fewest"
+        raise NotYetError(f"{few}: prepare more with `almanac run assistant prepare`")
+    for base in plan.bases:
+        if tiny_size(base) is None:
+            located(base, platform.models)

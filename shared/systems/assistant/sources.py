@@ -17,6 +17,7 @@ import hashlib
 import heapq
 import json
 import logging
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -24,8 +25,8 @@ import pandas as pd
 from shared.errors import SchemaError, SourceError, UsageError
 from shared.steps import conversations
 from shared.steps.conversations import as_messages, as_questions, plain_text, shape_of
-from shared.steps.files import name_of, parts_of, prefix_of
-from shared.steps.records import Record, read_records, record_files
+from shared.steps.files import LISTED, name_of, parts_of, prefix_of
+from shared.steps.records import SUFFIXES, Record, read_records, record_files, skipped_files
 from shared.systems.assistant.cookbook import from_cookbook, in_words
 from shared.systems.assistant.recipes import as_conversation
 
@@ -83,6 +84,15 @@ def questions(platform: Platform, evaluation: str, source: str = "") -> list[str
     return [text for place in files for text in _asked(read_records(place, platform.web), name_of(place))]
 
 
+def passed_over(platform: Platform, source: str) -> list[str]:
+    """Return a sentence on what lies in the folders of ``source`` and is not learned from, by file; none of none."""
+    if not source:
+        return []
+    skipped, asked = skipped_files(source), _split(source, platform.web)[1]
+    told = [f"not read, as only {', '.join(SUFFIXES)} are: {_names(skipped)}"] if skipped else []
+    return told + ([f"questions alone, and what resembles them is left out: {_names(asked)}"] if asked else [])
+
+
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
@@ -110,6 +120,11 @@ def _split(source: str, web: Web) -> tuple[list[str], list[str]]:
 
 def _opening(place: str, web: Web) -> str:
     return next((shape_of(record.fields, SHAPES) for record in read_records(place, web) if not record.broken), "")
+
+
+def _names(places: list[str]) -> str:
+    more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
+    return ", ".join(repr(PurePath(place).name) for place in places[:LISTED]) + more
 
 
 def _of_one_shape(records: Iterable[Record], where: str) -> Iterator[Record]:

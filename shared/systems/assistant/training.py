@@ -8,6 +8,7 @@ The run's name follows from the plan and the conversations: called again, the sa
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from shared.steps.finetune import finetune as trained
 from shared.steps.plans import Plan
 from shared.steps.run_folder import already
 from shared.steps.tuned import begun_with
-from shared.systems.assistant.features import conversations, fingerprint, tokenised
+from shared.systems.assistant.features import conversations, fingerprint, tokenised, too_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 JUDGED = 400  # validation conversations that decide which checkpoint is best
 FEWEST = 50  # conversations: of as many, 0.9^50 = 1 of 200 times none is drawn for validation
+
+
+log = logging.getLogger("almanac")
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,16 @@ def finetune(
     data = fingerprint(pd.concat(known.values()))
     plan = replace(plan, revision=pinned(plan.base, plan.revision or begun_with(folders.runs, plan, data)))
     folder = folders.runs / plan.name(data)
+    # A base that cannot be had is said before there is a folder; one whose run has ended may be gone.
+    there = "" if tiny_size(plan.base) is not None or already(folder) else located(plan.base, platform.models)
+    if lacking := _lacking(platform, run):
+        log.warning("%s", lacking)
     began = "had ended before" if already(folder) else "begun anew"
 
     def build(output: Path) -> Trainer:
         from shared.steps import sft  # TRL takes 5 s to import, and what is needed of this module by others needs none
 
-        place = base_of(platform, plan, folder, known["train"])
+        place = there or base_of(platform, plan, folder, known["train"])
         tokenizer = open_tokenizer(place, plan.revision)
         if not tiny_size(plan.base):
             checked(place, tokenizer, plan.revision)
@@ -106,7 +114,8 @@ def finetune(
         headline="eval_loss",
         model=ended.name,
         note=f"{began}{commit}; best after step {ended.best_step} of {ended.steps}, on {ended.device}; "
-        f"next: almanac run assistant evaluate --name {ended.name}",
+        + (f"next: {lacking}, then " if lacking else "next: ")
+        + f"almanac run assistant evaluate --name {ended.name}",
     )
 
 
@@ -125,6 +134,15 @@ def learned_from(platform: Platform, run: Run) -> dict[str, pd.DataFrame]:
         )
         raise NotYetError(f"{more}, so prepare at least {FEWEST} (`almanac run assistant prepare`)") from cause
     return {"train": train, "validation": judged.head(JUDGED)}  # ids are hashes: these are a sample
+
+
+def _lacking(platform: Platform, run: Run) -> str:
+    """Return that `evaluate` will refuse as few conversations as are known by the run's date, "" if it will not."""
+    try:
+        count = len(conversations(platform, ("test",), until=run.until))
+    except NotYetError:
+        count = 0
+    return too_few({"test": count})
 
 
 def base_of(platform: Platform, plan: Plan, folder: Path, rows: pd.DataFrame | None = None) -> str:

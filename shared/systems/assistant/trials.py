@@ -1,6 +1,8 @@
 """One trial of a search, by a worker that sees no store: only the search's folder, with conversations and bases in it.
 
 a part: plan, step, base ──► trained up to the step, from wherever it was ──► losses a validation conversation ──► told/
+
+At step 0 nothing is trained: those losses are the base's.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
     from shared.systems.assistant.training import Folders
+
+UNTRAINED = 0  # the step of a trial that is its base
 
 log = logging.getLogger("almanac")
 
@@ -83,6 +87,11 @@ def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[
     rows = pd.read_parquet(home / DATA)
     rows["messages"] = rows["messages"].map(json.loads)
     split = {name: rows[rows["split"] == name] for name in ("train", "validation")}
+    asked = dict(zip(split["validation"]["conversation_id"], split["validation"]["messages"], strict=True))
+    if part["step"] == UNTRAINED:
+        model = likelihood.opened(part["place"], revision=plan.revision)
+        found = likelihood.losses(model, open_tokenizer(part["place"], plan.revision), asked, plan.max_length)
+        return {"losses": found.reset_index().to_dict("list")}
     folder = home / plan.name(part["data"])
 
     def build(output: Path) -> Trainer:
@@ -98,7 +107,6 @@ def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[
     reopen(folder, part["step"])
     finetune(plan, part["data"], folder, stopping(build, part["step"]), on_checkpoint)
     model = likelihood.opened(str(folder / "best"), part["place"], plan.revision)
-    asked = dict(zip(split["validation"]["conversation_id"], split["validation"]["messages"], strict=True))
     losses = likelihood.losses(model, open_tokenizer(str(folder / "best")), asked, plan.max_length)
     sizes = {name: weights.numel() for name, weights in model.named_parameters()}
     adapter = sum(size for name, size in sizes.items() if "lora_" in name)

@@ -109,6 +109,21 @@ def test_the_card_says_what_is_used_of_what_there_is_and_what_is_left():
     assert "To buy" not in shown
 
 
+def test_the_card_tells_allergens_of_steps_and_title_and_where_they_stand():
+    steps = ("Boil the rice in water.", "Stir in the cream and serve it.")
+    shown = str(card(meal_of(Recipe("Celery rice", 2, 20, {"rice": 150}, (), steps)), 2)).split("Allergens")[1]
+    assert "cream (named in a step, not listed)" in shown
+    assert "celery (in the title, not listed)" in shown
+    assert "found none" not in shown
+
+
+def test_that_no_allergen_was_found_says_where_was_looked():
+    shown = str(card(meal_of(Recipe("Plain rice", 2, 20, {"rice": 150}, (), ("Boil the rice.", "Serve it hot."))), 2))
+    assert (
+        "The rule found none of the fourteen that the EU names: not in the ingredients, the steps or the title" in shown
+    )
+
+
 def test_more_servings_are_counted_and_what_is_missing_is_to_be_bought():
     shown = str(card(meal_of(), 6))
     assert "450 g rice, of 300 g" in shown
@@ -144,6 +159,7 @@ def test_the_json_ld_is_of_the_servings_shown_and_can_be_saved():
     recipe = json.loads(told)
     assert (recipe["@type"], recipe["recipeYield"], recipe["totalTime"]) == ("Recipe", "4 servings", "PT20M")
     assert "300 g rice" in recipe["recipeIngredient"]
+    assert recipe["description"].endswith("steps and title: eggs: egg.")
     assert json.loads(b64decode(str(link).split("base64,")[1].split('"')[0])) == recipe
 
 

@@ -1,7 +1,9 @@
 """A fine-tuning that was cut off ends as one that was not; figures, patience, and folders that belong to others."""
 
 import json
+import logging
 import random
+import re
 import threading
 
 import pytest
@@ -10,6 +12,7 @@ pytest.importorskip("trl")
 
 from shared.errors import BusyError, UnsafeFileError, UsageError
 from shared.steps import checkpoints
+from shared.steps.rungs import reopen
 from tests.shared.steps.lives import FINGERPRINT, FULL, LORA, PACKED, SHORT, killed, live, outcome, plan
 
 KINDS = {"lora, dropout": LORA, "lora, dropout, packing": PACKED, "all weights": FULL}
@@ -180,8 +183,6 @@ def test_checkpoints_left_by_a_kill_at_the_end_go_when_the_run_is_next_seen(tmp_
 
 
 def test_a_run_that_a_rung_stopped_keeps_the_checkpoints_it_goes_on_from(tmp_path, whole):
-    from shared.steps.rungs import reopen
-
     run = tmp_path / "run"
     assert not live(run, FULL, until=6).complete
     assert {6} <= {*checkpoints.steps(run / "checkpoints")}
@@ -192,6 +193,73 @@ def test_a_run_that_a_rung_stopped_keeps_the_checkpoints_it_goes_on_from(tmp_pat
     assert (ended.resumed_from, ended.complete) == (6, True)
     assert leavings(run) == ENDED
     assert outcome(run)[1:] == whole["all weights"][1][1:]
+
+
+def pressed_at(step):
+    """Return a logger's handler that interrupts when this step is told of."""
+
+    class Pressing(logging.Handler):
+        def emit(self, record):
+            if f"step {step} of" in record.getMessage():
+                raise KeyboardInterrupt
+
+    return Pressing()
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (1, "interrupted at step 1 of 12; the same command begins anew (checkpoints are 2 steps apart)"),
+        (8, "interrupted at step 8 of 12; the same command goes on after step 6 (checkpoints are 2 steps apart)"),
+    ],
+)
+def test_an_interrupted_run_says_where_it_was_and_where_the_same_command_goes_on(tmp_path, caplog, step, sentence):
+    caplog.set_level(logging.INFO, "almanac")
+    press, log = pressed_at(step), logging.getLogger("almanac")
+    log.addHandler(press)
+    try:
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            live(tmp_path / "run", FULL)
+    finally:
+        log.removeHandler(press)
+    assert str(stopped.value) == sentence
+    assert live(tmp_path / "run", FULL).resumed_from == (6 if step == 8 else 0)
+
+
+def test_progress_is_one_count_of_steps_with_both_losses_up_to_the_rung_and_no_false_alarm(tmp_path, caplog):
+    alarms = Kept()
+    logging.getLogger("transformers").addHandler(alarms)
+    try:
+        with caplog.at_level(logging.INFO, "almanac"):
+            live(tmp_path / "run", FULL, until=6)
+            reopen(tmp_path / "run", 12)
+            live(tmp_path / "run", FULL)
+    finally:
+        logging.getLogger("transformers").removeHandler(alarms)
+    counted = [one for one in caplog.records if hasattr(one, "counts")]
+    assert {one.counts for one in counted} == {"steps"}
+    assert [(one.due, one.done) for one in counted if hasattr(one, "due")] == [(6, 0), (12, 6)]
+    moved = [one for one in counted if hasattr(one, "done") and not hasattr(one, "due")]
+    assert [one.done for one in moved] == [*range(1, 13)]
+    assert "step 3 of 6, loss " in moved[2].getMessage()
+    assert "validation" not in moved[2].getMessage(), "nothing was judged yet"
+    assert re.search(r"step 7 of 12, loss \d+\.\d{4}, validation loss \d+\.\d{4}$", moved[6].getMessage())
+    judged = [one for one in caplog.messages if ": validation loss " in one]
+    assert [re.findall(r"after (\d+ of \d+), the base's \d", one)[0] for one in judged] == [
+        *("3 of 6", "6 of 6", "9 of 12", "12 of 12")
+    ]
+    assert not [one for one in alarms.said if "missing keys" in one]
+
+
+class Kept(logging.Handler):
+    """What a library says."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+
+    def emit(self, record):
+        self.said.append(record.getMessage())
 
 
 def test_what_came_of_a_run_says_how_much_better_it_is_than_its_base_and_what_it_took(whole):

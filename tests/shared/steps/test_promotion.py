@@ -8,10 +8,21 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from shared.errors import NotYetError, SchemaError, UsageError
 from shared.ports import NewModel
-from shared.steps.promotion import PROMOTIONS, Interval, Verdict, champion, judge, paired_bootstrap, record, rollback
+from shared.steps.promotion import (
+    PROMOTIONS,
+    Interval,
+    Verdict,
+    champion,
+    judge,
+    paired_bootstrap,
+    record,
+    rollback,
+    sign_test,
+)
 
 NOISE = pd.Series(np.random.default_rng(0).normal(0, 0.1, 100))
 
@@ -260,3 +271,9 @@ def test_a_rejected_version_cannot_be_gone_back_to_and_the_message_says_why(plat
     with pytest.raises(UsageError, match="It does not beat majority"):
         go_back(platform, 2)
     assert len(platform.features.read(PROMOTIONS)) == 2
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_the_sign_test_is_scipys_binomial_test_of_one_half(gained, lost):
+    theirs = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    assert sign_test(gained, lost) == pytest.approx(theirs)

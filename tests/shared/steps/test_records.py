@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SourceError
 from shared.ports import Answer
-from shared.steps.records import MOST_CHARACTERS, PIECE, Record, read_records, record_files
+from shared.steps.records import MOST_CHARACTERS, PIECE, Record, read_records, record_files, skipped_files
 
 TWO = [{"id": 1, "said": "Grüße"}, {"id": 2, "said": "a\nb"}]
 LINES = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in TWO)
@@ -192,6 +192,8 @@ def test_a_folder_stands_for_its_files_of_records_by_name(tmp_path):
     (tmp_path / "folder.jsonl").mkdir()
     names = [place.rpartition("/")[2] for place in record_files(f"{tmp_path}, https://example.org/x.jsonl")]
     assert names == ["a.json", "b.jsonl", "c.csv.gz", "d.PARQUET", "x.jsonl"]
+    skipped = [place.rpartition("/")[2] for place in skipped_files(f"{tmp_path}, https://example.org/x.jsonl")]
+    assert skipped == ["README.md", "folder.jsonl"]
 
 
 def test_a_folder_without_records_is_refused(tmp_path):

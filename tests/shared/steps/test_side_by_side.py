@@ -1,13 +1,14 @@
 """Literal figures of two models, case by case."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from shared.steps.scoring import Share
-from shared.steps.side_by_side import Figure, compared, share_of, table, told
+from shared.steps.side_by_side import Figure, compared, share_of, table, told, worse
 
 KEYS = [f"c{number}" for number in range(40)]
 
@@ -50,9 +51,44 @@ def test_a_row_has_the_figure_of_each_and_a_verdict_on_each_other():
     base = {"loss": losses(0.5), "more": losses(0)}
     rows = table({"candidate": {"loss": losses(0), "kept": share_of(pd.Series([True], ["a"]))}, "base": base})
     assert rows == [
-        {"figure": "loss", "candidate": "1.5 [1, 2]", "base": "2 [1, 2]", "than_base": "better", "count": 40},
-        {"figure": "kept", "candidate": "1 [0.2065, 1]", "base": "", "than_base": "", "count": 1},
+        {"figure": "loss", "candidate": "1.5", "base": "2", "verdict": "better than base"},
+        {"figure": "kept", "candidate": "1 of 1", "base": "", "verdict": ""},
     ]
+
+
+def test_others_of_one_verdict_are_named_in_one_go():
+    rows = table({"new": {"loss": losses(0)}, "one": {"loss": losses(1)}, "two": {"loss": losses(1)}})
+    assert rows[0]["verdict"] == "better than one and two"
+    few = table({"new": {"ok": kept(5, 5)}, "one": {"ok": kept(6)}, "two": {"ok": kept(0, 5)}})
+    assert few[0]["verdict"] == "too few to tell (one and two)"
+    same = table({"new": {"ok": kept(6)}, "one": {"ok": kept(6)}, "two": {"ok": kept(0)}})
+    assert same[0]["verdict"] == "no sure difference to one; better than two"
+
+
+def kept(hits, count=6):
+    return share_of(pd.Series([number < hits for number in range(count)], [f"c{number}" for number in range(count)]))
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "verdict"),
+    [
+        (kept(0), kept(6), "worse"),  # p = 2 / 64
+        (kept(6), kept(0), "better"),
+        (kept(1), kept(6), "no sure difference"),  # five of five changed: p = 2 / 32
+        (kept(6), kept(6), "no sure difference"),
+        (kept(0, 5), kept(5, 5), "too few to tell"),
+        (replace(kept(6), higher_is_better=False), replace(kept(0), higher_is_better=False), "worse"),
+    ],
+)
+def test_checks_are_compared_exactly_however_few_they_are(new, old, verdict):
+    assert compared(new, old) == verdict
+
+
+def test_checks_that_are_surely_worse_are_named_with_their_counts():
+    mine = {"loss": losses(1), "safety": kept(6), "meals:ok": kept(0), "meals:cut": kept(6)}
+    theirs = {"loss": losses(0), "safety": kept(6), "meals:ok": kept(6), "other": kept(6)}
+    assert worse(mine, theirs, "base") == "meals:ok 0 of 6, base 6 of 6"
+    assert worse(theirs, mine, "base") == ""
 
 
 def test_a_figure_of_nothing_is_blank():

@@ -75,7 +75,7 @@ def test_cleaning_finds_what_was_spoilt_and_takes_little_else():
     told = [one for one in conversations(0) if one.dirt != "malformed"]
     rows = pd.DataFrame({"place": range(len(told)), "kind": "chat", "reason": ""})
     rows["messages"] = [[{"role": role, "content": text.strip()} for role, text in _pairs(one)] for one in told]
-    none = pd.DataFrame({"messages": [], "split": [], "place": [], "reason": []})
+    none = pd.DataFrame({"messages": [], "split": [], "place": [], "reason": [], "source": []})
     result = clean(rows, none, LEAKED, Cleaning())
     removed = {one["filter"]: one["removed"] for one in result.effects}
     assert (removed["empty_turns"], removed["length"]) == (DIRT["empty_turns"], DIRT["length"])

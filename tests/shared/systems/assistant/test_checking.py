@@ -82,6 +82,36 @@ def test_a_seasoning_of_a_step_that_an_allergy_rules_out_is_a_conflict():
     assert [*found.conflicts] == ["celery salt"]
 
 
+TOMATOES = MealRequest(parse("300 g tomatoes, 2 onions").ingredients, avoid=("milk",))
+SALAD = Recipe("Tomato salad", 2, 10, {"tomato": 200}, (), ("Slice the tomatoes.", "Serve them on a plate."))
+
+
+def test_a_title_that_names_what_an_allergy_rules_out_breaks_what_was_promised():
+    found = check_recipe(replace(SALAD, title="Tomatoes with mozzarella"), TOMATOES)
+    assert found.unlisted_main == ("mozzarella",)
+    assert [*found.conflicts] == ["mozzarella"]
+    assert found.problems == (
+        "The title names mozzarella, which is not listed.",
+        "mozzarella holds milk: to be avoided.",
+    )
+    assert found.scores()["conflict"] == found.scores()["unlisted_main"] == 1.0
+
+
+def test_a_title_that_names_a_dish_of_what_a_diet_rules_out_is_warned_of():
+    found = check_recipe(replace(SALAD, title="Tomato quiche"), replace(TOMATOES, avoid=(), diet="vegan"))
+    assert found.ok
+    assert "The title names it: quiche holds eggs, milk: not vegan." in found.warnings
+
+
+@pytest.mark.parametrize(
+    "title", ["Tomato salad", "Marinara", "Onion and tomato salsa", "Milk-free tomato stew", "Dairy-free tomatoes"]
+)
+def test_a_title_that_names_what_is_listed_or_made_has_no_findings(title):
+    found = check_recipe(replace(SALAD, title=title), TOMATOES)
+    assert found.ok
+    assert not [one for one in found.warnings if one.startswith("The title")]
+
+
 def test_more_grams_than_there_are_are_a_problem():
     findings = check_with(ingredients={"rice": 301, "egg": 100})
     assert findings.overrun_g == {"rice": 1}

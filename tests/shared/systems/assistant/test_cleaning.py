@@ -14,7 +14,7 @@ LONG = (
     "Add the flour to the butter and stir until it smells of nuts then pour in the milk a little at a time and let it"
     " simmer for ten minutes while you keep stirring so that nothing burns at the bottom of the pan"
 )
-NONE = pd.DataFrame({"messages": [], "split": [], "place": [], "reason": []})
+NONE = pd.DataFrame({"messages": [], "split": [], "place": [], "reason": [], "source": []})
 
 
 def said(*texts, system=""):
@@ -30,7 +30,7 @@ def rows_of(*conversations):
 
 def known(*pairs):
     rows = rows_of(*(messages for _, messages in pairs))
-    return rows.assign(split=[split for split, _ in pairs])
+    return rows.assign(split=[split for split, _ in pairs], source="theirs")
 
 
 def cleaned(*conversations, others=NONE, evaluation=(), **bounds):
@@ -74,6 +74,20 @@ def test_each_filter_takes_its_own_and_says_how_many_and_shows_one():
     assert (malformed["example"], empty["example"]) == ("2: its messages are no list", "3: What is sugar?")
     assert result.effects[-1]["characters"] == sum(result.rows["characters"])
     assert result.effects[0]["characters"] > 70_000
+
+
+def test_only_filters_that_took_something_are_logged_in_plain_words(caplog):
+    with caplog.at_level("INFO", "almanac"):
+        cleaned(said("Why?", ""), said("What is salt?", "A mineral."), said("What is salt?", "A mineral."))
+    assert caplog.messages == ["1 left out: with an empty message", "1 left out: there already, word for word"]
+
+
+def test_twins_are_told_by_whose_they_are():
+    others = known(("train", said("What is salt?", "A mineral.")), ("test", said("How is a sauce made?", LONG)))
+    mine = [said("What is salt?", "A mineral."), said("How is a sauce made?", f"{LONG} indeed")]
+    result = cleaned(*mine, said("What is ice?", "Frozen."), said("What is ice?", "Frozen."), others=others)
+    twins = {one["filter"]: one["twins"] for one in result.effects if one.get("twins")}
+    assert twins == {"exact": {"theirs": 1, "the source itself": 1}, "near": {"theirs": 1}}
 
 
 def test_nothing_is_taken_from_conversations_that_differ():

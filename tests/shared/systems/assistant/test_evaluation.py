@@ -18,11 +18,11 @@ from shared.systems.assistant.evaluation import (
     Effort,
     Subject,
     evaluate,
-    losses_of,
     questions,
     serving,
     subjects,
 )
+from shared.systems.assistant.judgements import losses_of
 from shared.systems.assistant.tables import CONVERSATIONS, EVALUATIONS
 from tests.assistant_rig import tiny_assistant
 from tests.tuned_rig import DAY, a_run
@@ -33,23 +33,30 @@ FEW = Effort(24, 0, 0, 4)
 def test_what_was_learned_shows_beside_the_base(judgement):
     assert judgement.metrics["loss_low"] < judgement.metrics["loss"] < judgement.metrics["loss_high"]
     assert judgement.metrics["loss"] < judgement.baselines["loss"] - 1
-    assert judgement.metrics["perplexity"] < judgement.baselines["perplexity"] / 3
     assert judgement.headline == "loss"
     rows = {row["figure"]: row for row in judgement.table}
-    assert rows["loss"]["than_base"] == "better"
-    assert rows["loss"]["count"] == 24
-    assert rows["instructions"]["count"] == 10
+    assert float(rows["perplexity"]["this one"]) < float(rows["perplexity"]["its base"]) / 3
+    assert rows["loss"]["verdict"] == "better than its base"
+    assert rows["instructions"]["this one"].endswith(" of 10")
+    assert [*rows["loss"]] == ["figure", "this one", "its base", "verdict"]
 
 
 def test_meals_are_whole_under_the_grammar_and_said_without_it(judgement):
-    assert (judgement.metrics["meals_json_valid"], judgement.metrics["meals_gram_overrun"]) == (1.0, 0.0)
-    assert "meals_without_grammar_json_valid" in judgement.metrics
+    rows = {row["figure"]: row["this one"] for row in judgement.table}
+    assert (rows["meals:json_valid"], rows["meals:gram_overrun"]) == ("1 of 1", "0 of 1")
+    assert "meals_without_grammar:json_valid" in rows
     assert {row["figure"] for row in judgement.table} >= {"meals:unlisted_main", "meals:coverage", "safety"}
+
+
+def test_every_figure_is_told_once_and_the_loss_with_its_interval(judgement):
+    names = [row["figure"] for row in judgement.table]
+    assert len(names) == len({*names})
+    assert {*judgement.metrics} == {*judgement.baselines} == {"loss", "loss_low", "loss_high"}
 
 
 def test_the_note_says_what_it_rests_on_and_what_comes_next(judgement, judged):
     assert judgement.note == (
-        "loss in nats a token, than its base: better; judged on 24 of 24 conversations; 24 conversations, "
+        "loss in nats a token: better than its base; judged on 24 of 24 conversations; 24 conversations, "
         f"10 instructions, 1 meals at most; next: almanac run assistant export --name {judged.name}"
     )
 
@@ -80,9 +87,9 @@ def test_only_test_conversations_are_asked_and_the_same_ones_each_time(home):
 def test_the_champion_is_judged_too_and_by_bytes_when_it_splits_text_otherwise(home, tmp_path):
     tiny_assistant(home.platform, tmp_path)
     report = evaluate(home.platform, a_run(), home.name, home.folders, FEW)
-    assert report.baselines["champion_loss"] > report.metrics["loss"]
-    assert report.table[0]["than_champion"] == "better"
-    assert report.note.startswith("loss in nats a byte, than its base: better, than its champion: better")
+    assert float(report.table[0]["the champion"]) > report.metrics["loss"]
+    assert report.table[0]["verdict"] == "better than its base and the champion"
+    assert report.note.startswith("loss in nats a byte: better than its base and the champion; ")
     assert set(home.platform.features.read(EVALUATIONS)["model"]) >= {"assistant v1"}
 
 

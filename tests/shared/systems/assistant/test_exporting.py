@@ -14,6 +14,7 @@ pytest.importorskip("trl")
 
 from shared.chat import Sampling
 from shared.errors import NotYetError, SourceError, UnsafeFileError
+from shared.pages.chat_judged import judged as how_it_was_judged
 from shared.runs import Report, ledger, run_stage
 from shared.steps import merging
 from shared.steps.promotion import PROMOTIONS
@@ -22,6 +23,7 @@ from shared.systems.assistant.describing import Written, made_again
 from shared.systems.assistant.evaluation import Effort, evaluate
 from shared.systems.assistant.exporting import export
 from shared.systems.assistant.inference import chosen, opened
+from shared.systems.assistant.judgements import checks_of
 from shared.systems.assistant.tables import CLEANING, EVALUATIONS
 from tests.assistant_rig import tiny_assistant
 from tests.tuned_rig import DAY, a_run, tuned
@@ -47,10 +49,15 @@ def changed(home, figure, value):
 def test_a_model_that_beats_its_base_is_registered_and_serves(judged, judgement):
     report = exported(judged)
     assert report.model == "assistant v1"
-    assert report.note.startswith("promoted: It beats every baseline and nothing serves yet")
+    assert report.note.startswith("promoted: By its loss it beats every baseline and nothing serves yet")
+    assert [*report.table[0]] == ["figure", "this one", "its base", "verdict"]
+    assert report.table == judgement.table
+    assert report.table[0]["verdict"] == "better than its base"
     assert report.metrics["loss"] == judgement.metrics["loss"]
     assert report.baselines["loss"] == judgement.baselines["loss"]
     model = judged.platform.models.load("assistant", 1)
+    where = f"Weights and tokenizer lie in {model.folder}, its card is {model.folder}/README.md"
+    assert report.note.endswith(f"{where}; next: almanac open chat")
     assert {*model.files} == FILES
     assert model.signature["run"] == judged.name
     assert model.signature["plan"]["rank"] == 0
@@ -70,7 +77,7 @@ def test_the_registered_version_answers(judged):
 def test_called_again_it_says_which_version_that_was(judged):
     first, second = exported(judged), exported(judged, hour=10)
     assert (second.model, second.rows) == (first.model, 0)
-    assert second.note == f"{judged.name} was registered before: {first.note}"
+    assert first.note.startswith(second.note.removeprefix(f"{judged.name} was registered before: "))
     assert judged.platform.models.versions("assistant") == [1]
     assert len(judged.platform.features.read(PROMOTIONS)) == 1
 
@@ -165,6 +172,54 @@ def test_meals_that_break_the_grammar_reject_a_model_whatever_its_loss(judged, f
     assert note.startswith(f"rejected: Meals under the grammar: {figure} is {value}")
 
 
+def asked_six_meals(home, **kept):
+    """Let the last evaluation have asked six meals, of which each subject kept so many."""
+    rows = home.platform.features.read(EVALUATIONS)
+    rows = rows[(rows["figure"] == "meals:ok") & rows["subject"].isin([*kept])]
+    home.platform.features.write(EVALUATIONS, rows.assign(value=rows["subject"].map(kept) / 6, count=6))
+    place = checks_of(ended(home.folders.runs), rows["evaluated_at"].iloc[0])
+    checks = pd.read_parquet(place)
+    others = checks[~((checks["figure"] == "meals:ok") & checks["subject"].isin([*kept]))]
+    told = [
+        {"subject": who, "figure": "meals:ok", "case": str(case), "value": float(case < many), "higher_is_better": True}
+        for who, many in kept.items()
+        for case in range(6)
+    ]
+    pd.concat([others, pd.DataFrame(told)]).to_parquet(place)
+
+
+def test_a_model_that_is_worse_than_its_base_in_a_check_serves_and_the_reason_says_in_what(judged):
+    asked_six_meals(judged, candidate=0, base=6)
+    report = exported(judged)
+    assert report.note.startswith("promoted: By its loss it beats every baseline")
+    assert "; worse than its base: meals:ok 0 of 6, base 6 of 6. Weights" in report.note
+    assert {row["figure"]: row["verdict"] for row in report.table}["meals:ok"] == "worse than its base"
+    assert "meals:ok 0 of 6, base 6 of 6" in judged.platform.features.read(PROMOTIONS)["reason"].item()
+    assert "meals:ok 0 of 6, base 6 of 6" in how_it_was_judged(judged.platform)
+
+
+def test_five_meals_of_six_that_changed_may_do_so_by_chance_and_are_not_called_worse(judged):
+    asked_six_meals(judged, candidate=1, base=6)
+    assert "worse than" not in exported(judged).note
+
+
+def test_a_model_that_is_surely_worse_than_the_champion_in_a_check_does_not_serve(judged, tmp_path):
+    tiny_assistant(judged.platform, tmp_path)
+    evaluate(judged.platform, a_run(hour=10), judged.name, judged.folders, Effort(24, 0, 1, 4))
+    asked_six_meals(judged, candidate=0, champion=6, base=6)
+    note = exported(judged, hour=11).note
+    assert note.startswith("waits: By its loss it beats every baseline")
+    assert "; surely worse than the champion: meals:ok 0 of 6, champion 6 of 6; worse than its base: " in note
+    assert chosen(judged.platform).version == 1
+
+
+def test_figures_whose_checks_are_gone_ask_for_another_evaluation(judged):
+    (place,) = judged.run.glob("checks-*.parquet")
+    place.unlink()
+    with pytest.raises(NotYetError, match="not judged yet; run `almanac run assistant evaluate"):
+        exported(judged)
+
+
 def test_weights_that_do_not_say_the_same_are_not_registered(judged, monkeypatch):
     monkeypatch.setattr(merging, "MOST_DIFFERENCE", -1.0)
     with pytest.raises(UnsafeFileError, match="nothing is registered"):
@@ -203,6 +258,33 @@ def test_the_card_says_how_the_run_is_made_again_and_what_no_option_says(judged)
     assert "the plan had warmup 5, evaluate_every 30, checkpoint_every 30, for which there is no option" in again
     assert "trained elsewhere; this card was written with the code of version `c0de`" in again
     assert f"The run has the name `{judged.name}` again" in again
+
+
+def test_the_card_begins_its_figures_with_what_is_surely_better_and_what_worse(judged):
+    exported(judged)
+    told = card_of(judged).split("## How good it is\n\n")[1]
+    assert told.startswith("It is surely better than its base in loss (")
+    assert ". It is surely worse than its base in " in told.split("\n\n")[0]
+
+
+def test_of_weights_that_were_all_trained_the_card_tells_no_adapter(judged):
+    exported(judged)
+    text = card_of(judged)
+    assert "all weights" in text
+    for word in ("LoRA", "adapter", "Merged", "| rank |", "| dropout |"):
+        assert word not in text
+
+
+def test_the_card_says_how_its_data_were_prepared(judged):
+    told = {"filter": "read", "place": 0, "conversations": 3, "removed": 0, "share": 0.0, "characters": 9}
+    days = {"chats-a1b2": "2026-09-03", "recipes": "2026-09-01", "finetome": "2026-09-01", "x`\n#": "2026-09-02"}
+    rows = [{**told, "source": name, "prepared_at": pd.Timestamp(day, tz="UTC")} for name, day in days.items()]
+    judged.platform.features.write(CLEANING, pd.DataFrame(rows).assign(example=None)[CLEANING.names])
+    exported(judged)
+    again = card_of(judged).split("## Made again")[1]
+    command = "almanac run assistant prepare"
+    given = [f"{command} --source FILE # that was stored as {name}" for name in ("x-", "chats-a1b2")]
+    assert again.startswith("\n\n```\n" + "\n".join([command, *given]) + "\nalmanac run assistant finetune ")
 
 
 def test_the_card_names_the_code_that_trained_it_not_the_one_that_exports_it(judged):
@@ -250,7 +332,9 @@ def test_an_adapter_upon_the_version_that_serves_is_merged_and_kept_beside_it(ju
     )
     assert "LoRA of rank 4" in card_of(judged, 2)
     champion = {row["figure"]: row for row in report.table}["loss"]
-    assert champion["base"] == champion["champion"] != champion["candidate"]
+    assert champion["its base"] == champion["the champion"] != champion["this one"]
+    assert champion["verdict"] == "no sure difference to its base and the champion"
+    assert f"its adapter in {model.folder}/adapter, its card" in report.note
 
 
 def test_a_day_before_the_champions_does_not_know_it(judged, tmp_path):

@@ -50,9 +50,63 @@ def test_conversations_are_stored_with_a_split_and_what_each_filter_took(platfor
     assert rows["turns"].eq(2).all()
     assert json.loads(rows["messages"][0])[0]["role"] == "user"
     effects = platform.features.read(CLEANING)
-    assert effects["filter"].tolist() == [row["filter"] for row in report.table]
+    assert effects["filter"].tolist()[::8] == ["read", "kept"]
     assert effects.loc[effects["removed"] > 0, "filter"].tolist() == ["empty_turns", "exact"]
-    assert report.note.endswith(": 40 of 42 kept")
+    assert report.note.split("; ")[0].endswith(": 40 of 42 kept")
+
+
+def test_only_what_took_something_is_told_in_plain_words(platform, file):
+    report = prepare(platform, run_of(), Preparation(file(*PAIRS, PAIRS[0], ("Why?", ""))))
+    told = [(row["why"], row["left_out"], row["twins"]) for row in report.table]
+    assert told == [("with an empty message", 1, ""), ("there already, word for word", 1, "1 of the source itself")]
+    assert report.metrics["kept"] == 40
+
+
+def test_a_file_stored_before_under_another_name_says_that_it_was_there_and_as_what(platform, file):
+    first = prepare(platform, run_of(), Preparation(file(*PAIRS)))
+    again = prepare(platform, run_of(), Preparation(file(*PAIRS, name="copy.jsonl")))
+    name = first.note.partition(":")[0]
+    assert f": 0 of 40 kept (there already, word for word: 40 of {name}); in the store: {name} 40 chat" in again.note
+    assert (again.metrics["kept"], again.metrics["conversations"]) == (0, 40)
+    assert again.table[0]["twins"] == f"40 of {name}"
+
+
+def test_what_nearly_repeats_another_source_names_it(platform, file):
+    words = " ".join(f"word{number}" for number in range(60))
+    first = prepare(platform, run_of(), Preparation(file(("Tell me all of them.", words))))
+    name = first.note.partition(":")[0]
+    again = prepare(platform, run_of(), Preparation(file(("Tell me all of them.", f"{words} indeed"), name="b.jsonl")))
+    assert f"(there already, nearly the same: 1 of {name})" in again.note
+
+
+def test_all_sources_in_the_store_are_told_with_what_they_hold_and_which_are_simulated(platform, file):
+    alone = prepare(platform, run_of(), Preparation(limit=30))
+    assert "in the store: finetome (simulated) 30 chat + recipes (simulated) " in alone.note
+    mine = prepare(platform, run_of(), Preparation(file(*PAIRS)))
+    name = mine.note.partition(":")[0]
+    assert f"in the store: {name} 40 chat + finetome (simulated) " in mine.note
+    assert " chat + recipes (simulated) " in mine.note
+    assert "; a fine-tuning learns from all of them together" in mine.note
+    assert mine.metrics["kept"] == 40 < mine.metrics["conversations"]
+
+
+def test_where_later_stages_will_refuse_it_is_said_with_numbers(platform, file):
+    few = prepare(platform, run_of(), Preparation(file(*PAIRS[:10])))
+    test, validation = (int(few.metrics[split]) for split in ("test", "validation"))
+    assert f"`search` needs 10 validation conversations, and there are {validation}; " in few.note
+    assert f"`evaluate` needs 10 test conversations, and there are {test}: prepare about 200 " in few.note
+    pairs = [(f"How many are {number} and one?", f"They are {number + 1}.") for number in range(300)]
+    assert " needs 10 " not in prepare(platform, run_of(), Preparation(file(*pairs, name="many.jsonl"))).note
+
+
+def test_what_a_folder_holds_besides_is_named(platform, file, tmp_path):
+    (tmp_path / "mine" / "old").mkdir(parents=True)
+    file(*PAIRS, name="mine/chat.jsonl")
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "mine" / "bench.jsonl").write_text('{"turns": ["What is love?"]}\n')
+    report = prepare(platform, run_of(), Preparation(str(tmp_path / "mine")))
+    assert "not read, as only .jsonl, .json, .parquet, .csv are: 'notes.txt', 'old'" in report.note
+    assert "questions alone, and what resembles them is left out: 'bench.jsonl'" in report.note
 
 
 def test_preparing_twice_leaves_the_same_rows_also_on_a_later_day(platform, file):
@@ -77,7 +131,7 @@ def test_what_a_stricter_preparation_no_longer_keeps_is_withdrawn_and_no_longer_
     prepare(platform, run_of(), Preparation(source))
     data = fingerprint(conversations(platform, SPLITS))
     report = prepare(platform, run_of(), Preparation(source, evaluation=bench))
-    assert report.note.endswith("39 of 40 kept, 1 of before withdrawn")
+    assert "39 of 40 kept, 1 of before withdrawn; " in report.note
     assert (len(stored(platform)), len(conversations(platform, SPLITS))) == (40, 39)
     assert fingerprint(conversations(platform, SPLITS)) != data
     assert report.metrics["conversations"] == 39
@@ -87,18 +141,18 @@ def test_what_a_stricter_preparation_no_longer_keeps_is_withdrawn_and_no_longer_
 
 def test_prompts_that_models_are_judged_on_are_left_out(platform, file):
     report = prepare(platform, run_of(), Preparation(file(*PAIRS)), [PAIRS[0][0].upper()])
-    assert {row["filter"]: row["removed"] for row in report.table}["contaminated"] == 1
+    assert [(row["why"], row["left_out"]) for row in report.table] == [("with a question that models are judged on", 1)]
 
 
 def test_a_source_of_which_nothing_passes_is_told_in_figures(platform, file):
     report = prepare(platform, run_of(), Preparation(file(("Why?", ""))))
     assert (report.rows, report.metrics["conversations"]) == (0, 0)
-    assert report.note.endswith(": 0 of 1 kept")
+    assert ": 0 of 1 kept; nothing is in the store" in report.note
 
 
 def test_a_limit_takes_a_sample_and_says_so(platform, file):
     report = prepare(platform, run_of(), Preparation(file(*PAIRS), limit=10))
-    assert report.note.endswith(": 10 of 10 sampled of 40 kept")
+    assert ": 10 of 10 sampled of 40 kept; " in report.note
     prepare(platform, run_of(), Preparation(file(*PAIRS), limit=20))
     assert len(conversations(platform, SPLITS)) == 20
 
@@ -133,10 +187,10 @@ def test_the_fingerprint_tells_words_and_rows_apart_and_not_their_order(platform
 
 def test_the_demo_world_holds_what_its_simulator_spoilt_no_longer_and_nearly_all_else(platform):
     report = prepare(platform, run_of(), Preparation(limit=400))
-    by_source = {(row["source"], row["filter"]): row["removed"] for row in report.table}
-    assert by_source[("finetome", "malformed")] > 0
+    by_source = {(row["source"], row["why"]): row["left_out"] for row in report.table}
+    assert by_source[("finetome (simulated)", "no conversation")] > 0
     assert report.metrics["conversations"] > 700
-    assert report.note.startswith("finetome: ")
+    assert report.note.startswith("finetome (simulated): ")
 
 
 def test_other_worlds_say_where_recipes_are_to_be_had(platform):
@@ -164,4 +218,4 @@ def test_real_chats_and_recipes_are_prepared_with_a_benchmark_left_out(platform)
     report = prepare(platform, run_of(), Preparation(sources))
     assert set(conversations(platform, SPLITS)["kind"]) == {"chat", "meals"}
     assert prepare(platform, run_of(), Preparation(sources)).rows == 0
-    assert len(report.table) == 18
+    assert "in the store: " in report.note

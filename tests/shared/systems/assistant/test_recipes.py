@@ -208,6 +208,7 @@ def test_json_ld_is_schema_orgs_recipe():
         "@context": "https://schema.org",
         "@type": "Recipe",
         "name": "Egg fried rice",
+        "description": "Allergens, by a rule over names in ingredients, steps and title: eggs: egg.",
         "recipeYield": "2 servings",
         "totalTime": "PT25M",
         "recipeIngredient": ["150 g rice", "100 g egg", "salt", "oil"],

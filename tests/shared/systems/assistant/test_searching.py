@@ -13,6 +13,8 @@ pytest.importorskip("trl")
 
 from shared.connect import open_platform
 from shared.errors import NotYetError, SourceError, UsageError
+from shared.pages.standing import standing
+from shared.runs import Report, run_stage
 from shared.steps.asha import Ladder
 from shared.steps.base_names import Size
 from shared.steps.bases import build_tiny
@@ -20,7 +22,7 @@ from shared.steps.plans import Plan
 from shared.systems.assistant.exporting import export
 from shared.systems.assistant.searches import Search, told_of
 from shared.systems.assistant.searching import bases, search, swept
-from shared.systems.assistant.tables import TRIALS
+from shared.systems.assistant.tables import CONVERSATIONS, TRIALS
 from shared.systems.assistant.trials import attempt
 from tests.assistant_rig import tiny_assistant
 from tests.loopback.hub_bases import asked_of, publish
@@ -35,8 +37,11 @@ WEIGHTS = 1000
 class Workers:
     """Stands for trainings whose losses follow from the plan: ``of`` says the mean, every conversation its own."""
 
-    def __init__(self, of, *, noise=0.0, at_once=1, seed=0, breaks=lambda plan, step: False, most=10**6, runs=None):
+    def __init__(
+        self, of, *, noise=0.0, at_once=1, seed=0, breaks=lambda plan, step: False, most=10**6, runs=None, base=5.0
+    ):
         self.of, self.noise, self.at_once, self.breaks, self.most = of, noise, at_once, breaks, most
+        self.base = base  # the mean of one that nothing trained
         self.runs = runs  # where to keep what came of trials, as real ones do
         self.rng, self.done = random.Random(seed), []
 
@@ -59,14 +64,17 @@ class Workers:
         if self.breaks(plan, part["step"]):
             return {**told, "losses": {}, "error": "OutOfMemoryError: too much"}
         drawn = np.random.default_rng([plan.rank, plan.seed]).normal(0, self.noise, len(CASES))
-        losses = self.of(plan) + 1 / part["step"] + np.linspace(0, 1, len(CASES)) + drawn
+        mean = self.of(plan) + 1 / part["step"] if part["step"] else self.base
+        losses = mean + np.linspace(0, 1, len(CASES)) + drawn
         table = {
             "conversation_id": CASES,
             "loss": losses.tolist(),
             "tokens": [4] * len(CASES),
             "bytes": [9] * len(CASES),
         }
-        found = {**told, "losses": table, "trained": plan.rank * 10, "weights": WEIGHTS + plan.rank * 10, "error": ""}
+        found = {**told, "losses": table, "error": ""}
+        if part["step"]:
+            found |= {"trained": plan.rank * 10, "weights": WEIGHTS + plan.rank * 10}
         if self.runs:
             kept = told_of(self.runs / part["search"], plan, part["data"], part["step"])
             kept.parent.mkdir(exist_ok=True)
@@ -104,6 +112,67 @@ def test_where_a_higher_rank_is_surely_better_it_is_recommended(home):
     assert f"{TINY}-r8-lr1e-03-s0 is surely worse (+0.79" in report.note
     assert "no difference" not in report.note
     assert "difference" not in report.metrics
+
+
+def test_the_untrained_base_stands_beside_what_is_recommended(home):
+    report = tried(home, Workers(same, noise=0.05))
+    assert report.baselines == pytest.approx({"loss": 5.5, "recommended_loss": 5.5}, abs=0.1)
+    assert report.metrics["than_base"] == pytest.approx(1 + 1 / 40 - 5, abs=0.1)
+    assert report.metrics["than_base_high"] < 0
+    assert f"{TINY}-r4-lr1e-03-s0 is surely better than not training, {TINY} as it is (-" in report.note
+
+
+def test_where_no_trial_is_surely_better_than_its_base_nothing_is_recommended(home):
+    report = tried(home, Workers(same, noise=0.05, base=1 + 1 / 40))
+    assert f"no difference from not training, {TINY} as it is (" in report.note
+    assert "nothing is recommended; " in report.note
+    assert "finetune" not in report.note
+    assert report.note.endswith("or prepare more conversations")
+    assert report.model == ""
+    assert "recommended_loss" not in report.metrics
+    assert report.baselines["loss"] == pytest.approx(report.metrics["loss"], abs=0.05)
+    assert not rows_of(home).str.contains("recommended").any()
+
+
+def test_where_training_makes_every_trial_worse_it_says_so(home):
+    report = tried(home, Workers(same, base=0.5))
+    assert "is surely worse than not training" in report.note
+    assert report.metrics["than_base_low"] > 0
+    assert report.model == ""
+
+
+def test_a_base_that_cannot_be_judged_is_said_and_hides_no_trial(home):
+    report = tried(home, Workers(same, breaks=lambda plan, step: step == 0))
+    assert f"{TINY} itself could not be judged" in report.note
+    assert report.model == f"{TINY}-r4-lr1e-03-s0"
+    assert report.baselines == {}
+
+
+def test_a_search_is_no_figure_of_the_system(home):
+    told = {"day": a_run().day.isoformat()}
+    run_stage(home.platform, "assistant.evaluate", lambda run: Report(metrics={"loss": 0.4}, headline="loss"), **told)
+    run_stage(home.platform, "assistant.search", lambda run: tried(home, Workers(same)), **told)
+    stands = standing(home.platform, "assistant")
+    assert (stands.stage, stands.value) == ("search", 0.4)
+
+
+def test_too_few_conversations_to_compare_by_are_said_before_anything_is_tried(home):
+    rows = home.platform.features.read(CONVERSATIONS)
+    left = rows.assign(split=rows["split"].where(rows["split"] != "validation", "withdrawn"))
+    nine = left.assign(
+        split=left["split"].mask(rows.index.isin(rows.index[rows["split"] == "validation"][:9]), "validation")
+    )
+    home.platform.features.write(CONVERSATIONS, nine)
+    workers = Workers(same)
+    with pytest.raises(NotYetError, match="9 validation conversations are too few to compare trials by, 10 the fewest"):
+        tried(home, workers)
+    assert workers.done == []
+
+
+def test_a_version_that_is_not_there_leaves_no_folder(home):
+    with pytest.raises(NotYetError):
+        tried(home, Workers(same), bases=("assistant:9",))
+    assert [*home.folders.runs.glob("search-*")] == []
 
 
 def test_it_stops_going_down_at_the_first_that_is_surely_worse(home):
@@ -175,6 +244,7 @@ def test_several_seeds_are_trained_for_those_that_are_compared(home):
     assert report.model == f"{TINY}-r4-lr1e-03-s0"
     assert {trial.rpartition("-s")[2] for trial, step in workers.done if step < 40} == {"0"}
     assert {trial.rpartition("-s")[2] for trial, step in workers.done if step == 40} == {"0", "1"}
+    assert [step for _, step in workers.done].count(0) == 1, "the base is one"
     assert "2 seeds each" in report.note
 
 
@@ -231,12 +301,12 @@ def test_killed_before_its_rows_were_stored_a_search_takes_them_from_its_folder(
     second = Workers(same, noise=0.05, runs=home.folders.runs)
     tried(fresh, second)
     rows = fresh.platform.features.read(TRIALS)
-    assert len(second.done) == len(rows) - 5
+    assert len(second.done) == len(rows) - 5 + 1, "besides, the untrained base"
 
 
 @pytest.mark.parametrize("nothing", [{"bases": ()}, {"ranks": ()}, {"learning_rates": ()}, {"seeds": 0}])
 def test_a_search_of_nothing_is_refused(nothing):
-    with pytest.raises(UsageError, match="a search compares at least one base"):
+    with pytest.raises(UsageError, match=r"a search compares at least one base.* got bases .*; ranks .* 100 steps"):
         Search(**nothing)
 
 
@@ -270,7 +340,7 @@ def test_a_trial_that_goes_on_to_the_next_rung_is_the_one_it_would_have_been(hom
     seen = []
     plan = Search((TINY,), (2,), (5e-3,), Ladder(3, 2, 2))
     search(home.platform, a_run("search"), plan, home.folders, really(home, seen))
-    assert [part["step"] for part in seen] == [3, 6]
+    assert [part["step"] for part in seen] == [3, 6, 0]
     (stepwise,) = home.folders.runs.glob("search-*/*-6-*")
     weights, trace = (stepwise / "best" / "adapter_model.safetensors").read_bytes(), stepwise / "trace.jsonl"
     before = trace.read_text()
@@ -285,11 +355,12 @@ def test_a_trial_that_goes_on_to_the_next_rung_is_the_one_it_would_have_been(hom
 def test_asked_for_a_rung_again_a_trial_that_has_gone_on_since_says_what_it_said_then(home):
     seen, plan = [], Search((TINY,), (2,), (5e-3,), Ladder(3, 2, 2))
     search(home.platform, a_run("search"), plan, home.folders, really(home, seen))
-    lower, upper = (attempt(part, home.folders, lambda: None) for part in seen)
+    lower, upper, untrained = (attempt(part, home.folders, lambda: None) for part in seen)
     rows = home.platform.features.read(TRIALS).set_index("step")["loss"]
     assert np.mean(lower["losses"]["loss"]) == pytest.approx(rows[3])
     assert np.mean(upper["losses"]["loss"]) == pytest.approx(rows[6])
     assert rows[3] != pytest.approx(rows[6])
+    assert np.mean(untrained["losses"]["loss"]) > rows[3]
 
 
 @pytest.mark.slow

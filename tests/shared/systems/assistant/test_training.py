@@ -229,6 +229,27 @@ def test_without_conversations_it_says_what_to_run(platform, folders):
     assert not folders.runs.exists()
 
 
+def test_too_few_conversations_to_be_judged_on_are_said_before_training_and_with_the_next_command(
+    sums, folders, caplog
+):
+    with caplog.at_level(logging.INFO, "almanac"):
+        report = finetune(sums, a_run(), Plan(**TINY), folders)
+    warned = "`evaluate` needs 10 test conversations, and there are 0: prepare about 200 conversations in all"
+    assert caplog.messages[0] == warned
+    assert f"; next: {warned}, then almanac run assistant evaluate --name {report.model}" in report.note
+    sums.features.write(CONVERSATIONS, pd.DataFrame([conversation(number, "test") for number in range(50, 60)]))
+    assert (
+        f"; next: almanac run assistant evaluate --name {report.model}"
+        in finetune(sums, a_run(), Plan(**TINY), folders).note
+    )
+
+
+def test_a_version_that_is_not_there_leaves_no_folder(sums, folders):
+    with pytest.raises(NotYetError):
+        finetune(sums, a_run(), Plan(base="assistant:9"), folders)
+    assert [*folders.runs.glob("*")] == []
+
+
 def test_a_base_that_is_nowhere_is_said_before_anything_is_trained(sums, folders, tmp_path):
     with pytest.raises(NotYetError):
         finetune(sums, a_run(), Plan(base="assistant:9"), folders)
