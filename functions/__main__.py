@@ -23,7 +23,7 @@ import typer.core
 from functions import _terminal as terminal
 from functions._deploy import commands as deploying
 from functions._modal import Service
-from functions._ports import bound
+from functions._modal.port import bound
 from functions._progress import progress
 from functions._secrets import hidden
 from functions._stages import AsJson, kept_from_output, run_command, service, systems

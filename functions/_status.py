@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from functions._timetable import timetable
-from shared.errors import AlmanacError, BusyError, NotYetError, UsageError
+from shared.errors import AlmanacError, BackendError, BusyError, NotYetError, UsageError
 from shared.runs import Report, due, ledger, midnight, parse_day
 from shared.steps.promotion import PROMOTIONS, SERVING
 
@@ -68,7 +68,7 @@ def _nobody_holds(platform: Platform, name: str) -> bool:
     try:
         with platform.features.lock(name, wait_s=0):
             return True
-    except BusyError:
+    except (BusyError, BackendError):  # also of whoever may only read
         return False
 
 

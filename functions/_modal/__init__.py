@@ -7,6 +7,7 @@ volume    the embedded store on a volume: copy, work, publish, commit
 lease     one writer at a time
 bearer    a token in front of an endpoint
 serving   a model that answers over HTTP
+port      a port of this machine, for what serves here
 """
 
 from functions._modal.images import gpu_image, image

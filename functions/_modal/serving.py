@@ -18,7 +18,7 @@ from typing import Any
 import modal
 
 from functions._modal.bearer import HELD_BY, App, bearing
-from functions._ports import bound
+from functions._modal.port import bound
 
 log = logging.getLogger("almanac")
 
