@@ -83,6 +83,19 @@ def ask(page, question, label="Your message"):
     box.press("Enter")
 
 
+def turn(page, label, value):
+    """Set a number until it stays: Gradio puts back what one had that is changed as the page has only just loaded."""
+    stayed = 0
+    for _ in range(60):
+        held = page.get_by_label(f"range slider for {label}").input_value() == value
+        stayed = stayed + 1 if held else 0
+        if stayed == 5:
+            return
+        if not held:
+            page.get_by_label(f"number input for {label}").fill(value)
+        page.wait_for_timeout(300)
+
+
 def bot(page):
     return page.get_by_test_id("bot")
 
@@ -114,8 +127,8 @@ def test_what_the_model_is_told_beforehand_and_how_words_are_drawn_reach_it(visi
     page = visit(elsewhere.url)
     page.get_by_role("button", name="How it answers").click()
     page.get_by_label("Told beforehand").fill("Answer in verse.")
-    page.get_by_label("number input for Temperature").fill("0.2")
-    page.get_by_label("number input for Max tokens").fill("64")
+    turn(page, "Temperature", "0.2")
+    turn(page, "Max tokens", "64")
     ask(page, "verse please")
     expect(text(page, "You said verse please.")).to_be_visible()
     asked = endpoint.asked[-1]
@@ -139,7 +152,7 @@ def test_a_hostile_answer_is_shown_as_it_was_written_and_does_nothing(visit, els
 def test_an_answer_that_was_cut_says_so_and_goes_on_where_it_stopped(visit, elsewhere, endpoint):  # noqa: F811
     page = visit(elsewhere.url)
     page.get_by_role("button", name="How it answers").click()
-    page.get_by_label("number input for Max tokens").fill("16")
+    turn(page, "Max tokens", "16")
     ask(page, "long")
     expect(text(page, "Cut after 16 tokens")).to_be_visible()
     page.get_by_role("button", name="Continue").click()
@@ -257,7 +270,7 @@ def test_tiny_models_answer_on_this_machine_and_are_compared_blind(visit, here, 
 def test_a_thumb_is_kept_with_the_model_that_answered(visit, here, home):  # noqa: F811
     page = visit(here.url)
     page.get_by_role("button", name="How it answers").click()
-    page.get_by_label("number input for Max tokens").fill("16")
+    turn(page, "Max tokens", "16")
     ask(page, "Thumb me")
     expect(text(page, "Cut after 16 tokens")).to_be_visible()
     expect(page.get_by_label("Your message")).to_have_value("")
