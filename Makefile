@@ -12,11 +12,11 @@ run: .venv/.run  ## a day of every system, in the demo world
 open: .venv/.run  ## the pages, on localhost
 	@$(BIN)/almanac open
 
-test: .venv/.dev  ## all tests
-	@$(BIN)/pytest -q -n 2 --dist loadfile
+test: .venv/.dev  ## all tests (ONLY="an expression of marks": those)
+	@$(BIN)/pytest -q -n 2 --dist loadfile $(if $(ONLY),-m "$(ONLY)")
 
 test-fast: .venv/.dev  ## all tests but the slow ones
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "$(FAST)"
+	@$(MAKE) --no-print-directory test ONLY="$(FAST)"
 
 test-core: .venv-core/.made  ## the fast tests on pandas 3, without the clients that hold it back
 	@.venv-core/bin/pytest -q -n 2 --dist loadfile -m "$(FAST)"

@@ -35,6 +35,12 @@ ON_HOPSWORKS = (  # where: a fixture of a project, and of a prefix in it
 )
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Bytes as a parameter are named by their argument: packed ones hold the second of their packing, and two workers
+    that collect in two seconds would collect two different tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 HF_TOKEN = os.environ.get("HF_TOKEN", "")  # of whoever runs the live tests; no other test sees it
 LIVE_HUB = pytest.param("live hub", marks=pytest.mark.live)
 
