@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -131,19 +132,9 @@ class _OnLog(logging.Handler):
         if moved and moved is self._stages[-1]:
             self._bar.update(self._task, completed=moved.done)
         remaining = self._bar.tasks[0].time_remaining if moved and moved.done < moved.due else None
-        told = [*count, f"{_clock(remaining)} left"] if remaining else count
+        told = [*count, f"{timedelta(seconds=int(remaining))} left"] if remaining else count
         return f" ({', '.join(told)})" if told else ""
 
 
 def _tenth(stage: _Counted) -> int:
     return 10 * stage.done // stage.due if stage.due else 10
-
-
-def _clock(seconds: float) -> str:
-    """Return a time as h:mm:ss.
-
-    >>> _clock(200.4)
-    '0:03:20'
-    """
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time
-from typing import Any
+from itertools import accumulate
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,7 @@ from rich.table import Table
 from functions._secrets import hidden
 
 PIPE_WIDTH = 160  # columns, where the output is no terminal
+FOLDED = 20  # letters to which words are folded before a column is left out: "no sure difference" has 18
 
 screen = Console(width=None if sys.stdout and sys.stdout.isatty() else PIPE_WIDTH, emoji=False)
 errors = Console(stderr=True, emoji=False)
@@ -27,18 +29,22 @@ def say_json(value: object) -> None:
 
 
 def say_table(title: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
-    """Print rows as a table, numbers to the right; columns that do not fit the terminal are named below it."""
+    """Print rows as a table, numbers to the right; words are folded, and columns that still do not fit named below."""
     if not rows:
         screen.print(f"{title}: nothing here" if title else "nothing here", markup=False, highlight=False)
         return
     names = list(columns or rows[0])
     cells = {name: [_cell(row.get(name)) for row in rows] for name in names}
-    widths = {name: max(len(name), *map(len, cells[name]), 0) + 2 if name != names[-1] else 24 for name in names}
-    shown = [name for place, name in enumerate(names) if sum(widths[n] for n in names[: place + 1]) <= screen.width]
+    whole = {name: max(len(name), *map(len, cells[name])) for name in names}
+    needs = {name: min(whole[name], _narrowest(cells[name], name == names[-1])) for name in names}
+    ends = dict(zip(names, accumulate(need + 2 for need in needs.values()), strict=True))
+    shown = [name for name in names if ends[name] <= screen.width] or names[:1]
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
     for name in shown:
         numeric = any(isinstance(row.get(name), (int, float)) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+        kept = needs[name] == whole[name] < screen.width  # rich would fold what is widest, be it words or not
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=kept)
     for place in range(len(rows)):
         table.add_row(*(_escaped(cells[name][place]) for name in shown))
     screen.print(table, highlight=False)
@@ -91,6 +97,16 @@ def working(what: str) -> Iterator[None]:
     """Show that something goes on, of unknown length; nothing when the output is no terminal."""
     with errors.status(what):
         yield
+
+
+def _narrowest(cells: Sequence[str], last: bool) -> int:
+    """Return to how many letters a column can be folded; the last one also within its words.
+
+    >>> _narrowest(["no sure difference to its base", "better"], False), _narrowest(["meals:unlisted_main" * 2], False)
+    (20, 38)
+    """
+    longest = max(len(word) for cell in cells for word in cell.split(" "))
+    return max(FOLDED, 0 if last else longest)
 
 
 def _cell(value: object) -> str:

@@ -29,7 +29,8 @@ def prepare(source: str = "", evaluation: str = "", limit: int = USUAL, day: str
 
     --source takes files, folders or addresses, joined by commas: ShareGPT, messages, Alpaca, RecipeNLG, other recipes.
     --evaluation names questions that models will be judged on, which are taken out; --limit is of records a source.
-    What was stored before stays: all sources in the store are told with what they hold, as models learn from them all.
+    What was stored before stays: all sources in the store are told with what they hold, as models learn from all,
+    unless they are told --sources.
     """
     from shared.runs import run_stage
     from shared.systems.assistant import features, instructions
@@ -49,6 +50,7 @@ def prepare(source: str = "", evaluation: str = "", limit: int = USUAL, day: str
 def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     base: str = "tiny",
     revision: str = "",
+    sources: str = "",
     rank: int = USUAL,
     learning_rate: float = USUAL,
     steps: int = USUAL,
@@ -63,9 +65,11 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     """Fine-tune --base on what was prepared, or go on where the same plan was cut off.
 
     --base: tiny (random weights), assistant:3 (a version of ours), a folder, or OWNER/NAME on Hugging Face: there
-    --revision is a commit or branch; without it, that of an earlier attempt, else the newest. --rank of LoRA, 0 for all
-    weights. A step learns from --accumulation times --batch sequences, of --max-length tokens; with --packing 1
-    conversations share one. What is not told, or -1, is usual for the base. It learns from all sources that are stored.
+    --revision is a commit or branch; without it, that of an earlier attempt, else the newest. Of a folder it is a hash
+    of its files, and only they will do; another model in it is another run. It learns from all sources that are stored,
+    or from --sources, joined by commas, alone. --rank of LoRA, 0 for all weights. A step learns from --accumulation
+    times --batch sequences, of --max-length tokens; with --packing 1 conversations share one. What is not told, or -1,
+    is usual for the base.
     """
     from shared.errors import UsageError
     from shared.runs import run_stage
@@ -85,7 +89,7 @@ def finetune(  # noqa: PLR0913 - the settings of a plan that people change
     chosen = {name: value for name, value in told.items() if value != USUAL}
     chosen |= {"packing": bool(packing)} if packing != USUAL else {}
     chosen |= {"precision": precision} if precision else {}
-    plan = training.usual_plan(base, revision=revision, seed=seed, **chosen)
+    plan = training.usual_plan(base, revision=revision, sources=sources, seed=seed, **chosen)
     folders, commit = _folders()
     with service.opened() as platform:
         return run_stage(
@@ -108,8 +112,10 @@ def trial(part: dict[str, Any]) -> dict[str, Any]:
 
 
 @service.stage(searching)
-def search(  # noqa: PLR0913 - what is compared are six facts
+def search(  # noqa: PLR0913 - what is compared are eight facts
     bases: str = "",
+    revision: str = "",
+    sources: str = "",
     ranks: str = "8,16,32,64",
     learning_rates: str = "1e-4,2e-4,5e-4",
     lowest: int = 100,
@@ -117,13 +123,15 @@ def search(  # noqa: PLR0913 - what is compared are six facts
     seeds: int = 1,
     day: str = "",
 ) -> dict[str, Any]:
-    """Compare --bases, LoRA --ranks and --learning-rates; recommend the cheapest setting that is not surely worse.
+    """Compare --bases, LoRA --ranks and --learning-rates; recommend the cheapest setting that is as good.
 
-    None is where none is surely better than its base without any training, which is judged, too. The base is the
-    version that serves, unless named: several, joined by commas, as finetune takes them. All trials get --lowest steps,
-    the best third of them three times as many, and so on for --rungs. On Modal trials run beside each other. With
-    several --seeds those at the top are trained once more with each. Called again it goes on; once it has decided it
-    answers from what it found then, and the weights of its trials are gone.
+    As good is what surely loses at most 5 % of what training gained; where conversations are too few to tell, the best
+    is recommended. None is where none is surely better than its base without any training, which is judged, too. The
+    base is the version that serves, unless named: several, joined by commas, as finetune takes them, or one at a
+    --revision. --sources are those to learn from, and to be judged by, as finetune takes them. All trials get --lowest
+    steps, the best third of them three times as many, and so on for --rungs. On Modal trials run beside each other.
+    With several --seeds those at the top are trained once more with each. Called again it goes on; once it has decided
+    it answers from what it found then, and the weights of its trials are gone.
     """
     from shared.runs import run_stage
     from shared.steps.asha import Ladder
@@ -143,7 +151,7 @@ def search(  # noqa: PLR0913 - what is compared are six facts
         return service.each("trial", parts)
 
     with service.opened() as platform:
-        plan = Search(searching.bases(platform, bases), *numbers, ladder, seeds)
+        plan = Search(searching.bases(platform, bases), *numbers, ladder, seeds, revision=revision, sources=sources)
         report = run_stage(
             platform,
             "assistant.search",

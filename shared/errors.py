@@ -4,6 +4,7 @@ AlmanacError
 ├── SchemaError(ValueError)        rows, columns or keys do not fit the declared table
 ├── SourceError(ValueError)        a person's file or a public data set cannot be used
 ├── UsageError(ValueError)         a command, option or setting that does not exist
+│   └── TooLongError               what a model is asked does not fit into what it can read
 ├── NotYetError(LookupError)       something an earlier stage makes is missing
 ├── UnsafeFileError(ValueError)    a model file of an unknown type, or whose hash differs
 ├── MissingExtraError(ImportError) an optional package is not installed
@@ -29,6 +30,10 @@ class SourceError(AlmanacError, ValueError):
 
 class UsageError(AlmanacError, ValueError):
     """A command, option or setting that does not exist."""
+
+
+class TooLongError(UsageError):
+    """What a model is asked does not fit into what it can read; asked for less, it would answer."""
 
 
 class NotYetError(AlmanacError, LookupError):

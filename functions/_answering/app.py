@@ -1,6 +1,6 @@
 """The addresses: ask, which models there are, whether it is awake. Nothing of an error but its sentence goes out.
 
-POST /v1/chat/completions      GET /v1/models      GET /health
+POST /v1/chat/completions      GET /v1/models, /v1/models/NAME      GET /health
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from functions._answering.asked import MOST_BYTES, Asked, parsed
 from functions._answering.replies import FAILED, Sent
-from shared.errors import AlmanacError, BusyError, UsageError, WebError
+from shared.errors import AlmanacError, BusyError, TooLongError, UsageError, WebError
 from shared.steps.limits import Limiter
 
 if TYPE_CHECKING:
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 READERS = 256  # threads that wait for pieces; there are no more answers than engines let wait
 PER_MINUTE, BURST = 240, 60  # of one address, which may be a page's with all who visit it
 WHERE = "POST a conversation to /v1/chat/completions; GET /v1/models and /health tell about the model"
+RATE, TOO_LONG = "rate_limit_exceeded", "context_length_exceeded"  # OpenAI's words for it
 BUSY_S = 60  # until one who found too many before may ask again: the minute that engines say
 
 
 class RefusedError(Exception):
     """A request that is not asked of the model: its status, a sentence, seconds until it may be asked again."""
 
-    def __init__(self, status: int, sentence: str, wait_s: int = 0) -> None:
-        """Keep them."""
+    def __init__(self, status: int, sentence: str, wait_s: int = 0, code: str | None = None) -> None:
+        """Keep them, and OpenAI's word for it."""
         super().__init__(sentence)
-        self.status, self.wait_s = status, wait_s
+        self.status, self.wait_s, self.code = status, wait_s, code
 
 
 def answering(chat: Chat, *, model: str = "", limiter: Limiter | None = None) -> Starlette:
@@ -50,6 +51,7 @@ def answering(chat: Chat, *, model: str = "", limiter: Limiter | None = None) ->
         Route("/", api.root),
         Route("/v1/chat/completions", api.complete, methods=["POST"]),
         Route("/v1/models", api.models),
+        Route("/v1/models/{name:path}", api.one_model),
         Route("/health", api.health),
     ]
     told: dict[Any, Callable[[Request, Exception], Response]] = {
@@ -66,6 +68,7 @@ class _Api:
     def __init__(self, chat: Chat, model: str, limiter: Limiter) -> None:
         self._chat, self._names, self._limiter = chat, [chat.name, *([model] if model else [])], limiter
         self._since, self._threads = time.monotonic(), CapacityLimiter(READERS)
+        self._made = int(time.time())
 
     async def root(self, _: Request) -> Response:
         """Say where to ask."""
@@ -78,15 +81,20 @@ class _Api:
 
     async def models(self, _: Request) -> Response:
         """List the names under which the model is known."""
-        known = [{"id": name, "object": "model", "owned_by": "almanac"} for name in self._names]
-        return JSONResponse({"object": "list", "data": known})
+        return JSONResponse({"object": "list", "data": [self._told(name) for name in self._names]})
+
+    async def one_model(self, request: Request) -> Response:
+        """Tell about one name."""
+        return JSONResponse(self._told(self._known(request.path_params["name"])))
 
     async def complete(self, request: Request) -> Response:
         """Answer a conversation, as it comes or at once."""
         # Modal says who connected, and takes X-Forwarded-For away: a header is but the asker's own word.
         if wait_s := math.ceil(self._limiter.wait_s(request.client.host if request.client else "")):
-            raise RefusedError(429, f"that is more than may be asked at once; ask again in {wait_s} s", wait_s)
+            refusal = f"that is more than may be asked at once; ask again in {wait_s} s"
+            raise RefusedError(429, refusal, wait_s, RATE)
         asked = parsed(await _body(request))
+        self._known(asked.model or self._chat.name)
         sent = await self._begun(asked)
         first = await sent.next_piece()  # what is wrong from the start still has a status of its own
         if asked.streams:
@@ -97,7 +105,17 @@ class _Api:
         gone = Event()
         begin = partial(self._chat.stream, asked.messages, asked.sampling, schema=asked.schema, stopped=gone.is_set)
         reply = await run_sync(begin, limiter=self._threads, abandon_on_cancel=True)  # who stops us is not kept waiting
-        return Sent(reply, gone, self._chat.name, self._threads)
+        return Sent(reply, gone, self._chat.name, self._threads, asked)
+
+    def _told(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._made, "owned_by": "almanac"}
+
+    def _known(self, name: str) -> str:
+        """Return the name; one that is not ours is not silently answered for."""
+        if name not in self._names:
+            there = f"the model {name[:80]!r} is not here; there are {', '.join(self._names)}"
+            raise RefusedError(404, there, code="model_not_found")
+        return name
 
 
 _UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy would keep pieces back
@@ -129,7 +147,7 @@ async def _body(request: Request) -> bytes:
 
 def _refused(_: Request, failure: Exception) -> Response:
     assert isinstance(failure, RefusedError)
-    return _said(failure.status, str(failure), failure.wait_s)
+    return _said(failure.status, str(failure), failure.wait_s, failure.code)
 
 
 def _not_here(_: Request, failure: Exception) -> Response:
@@ -141,12 +159,14 @@ def _not_here(_: Request, failure: Exception) -> Response:
 
 def _failed(_: Request, failure: Exception) -> Response:
     if isinstance(failure, UsageError):
-        return _said(422, str(failure))
+        return _said(400, str(failure), code=TOO_LONG if isinstance(failure, TooLongError) else None)
     if isinstance(failure, BusyError):
-        return _said(429, str(failure), BUSY_S)
+        return _said(429, str(failure), BUSY_S, RATE)
     return _said(502 if isinstance(failure, WebError) else 503, str(failure))
 
 
-def _said(status: int, sentence: str, wait_s: int = 0) -> Response:
+def _said(status: int, sentence: str, wait_s: int = 0, code: str | None = None) -> Response:
+    """Return an error in OpenAI's form, whose ``code`` is a word, or null."""
     headers = {"Retry-After": str(wait_s)} if wait_s else {}
-    return JSONResponse({"error": {"message": sentence, "code": status}}, status, headers)
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    return JSONResponse({"error": {"message": sentence, "type": kind, "param": None, "code": code}}, status, headers)

@@ -14,7 +14,9 @@ from shared.errors import UsageError
 HELD_BY = "ALMANAC_ENDPOINT_TOKEN"  # the variable that holds the token
 UNKNOWN = {  # in the form of OpenAI's errors
     "message": f"this endpoint answers only who bears its token: send Authorization: Bearer ${HELD_BY}",
-    "code": 401,
+    "type": "invalid_request_error",
+    "param": None,
+    "code": "invalid_api_key",
 }
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]

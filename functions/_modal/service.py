@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import modal
 
 from functions._modal.images import COPY
+from functions._modal.logs import heard, into_modals_log
 from functions._modal.machines import machine_options
 from functions._timetable import NAME, deployment, record_key, secret_names, timetable, volume_name
 
@@ -83,7 +83,7 @@ class Service:
             kept = self._machines.get(name) or {key: settings[key] for key in shared if key in settings}
             self._workers[name] = function
             most = int(kept.get("workers", MOST_WORKERS))
-            self._on_modal[name] = self._function(image, kept, {}, max_containers=most)(function)
+            self._on_modal[name] = self._function(image, kept, {}, max_containers=most)(heard(function))
             return self._on_modal[name]
 
         return decorate
@@ -154,7 +154,7 @@ class Service:
         if modal.is_local():
             yield open_platform()
             return
-        logging.basicConfig(level=logging.INFO, format="%(message)s")  # into Modal's log
+        into_modals_log()
         self._store = self._stored()
         if self._store is not None:
             self._store.open()

@@ -159,7 +159,7 @@ class Endpoint:
         if status == 404:
             raise WebError(f"{self._host} has no assistant; ALMANAC_ASSISTANT_URL must be the address of `serve`")
         told = sentence(answer).replace(self._token or "\0", "…")  # were it to echo what it was sent
-        if status in (413, 415, 422):
+        if status in (400, 413, 415, 422):  # 422 of servers that are stricter than OpenAI's
             raise UsageError(told or f"{self._host} does not take this question ({status})")
         if status == 429:
             raise BusyError(told or f"{self._host} is asked too much; ask again {wait(answer)}")

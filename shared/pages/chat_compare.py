@@ -19,6 +19,7 @@ from shared.pages.chat_duel import VOTES, Round, lockstep, tally
 from shared.pages.chat_events import ASKING, BUSY, HIDDEN, WAITING, How, waiting
 from shared.pages.chat_progress import heard
 from shared.pages.chat_tab import AT_ONCE, QUIET, talk
+from shared.pages.closed import STAYS
 from shared.pages.guard import shown, shown_if, streamed
 from shared.pages.talking import MOST_CHARACTERS, as_shown, asked
 
@@ -60,7 +61,7 @@ class CompareTab:
         """Return what ``filled`` shows: whom the champion can be compared with, or why nobody, and how votes stand."""
         rivals = chat_models.rivals()
         why = chat_models.alone() if not rivals else Markup("")
-        chosen = gr.update(choices=rivals, value=rivals[0][1] if rivals else None)
+        chosen = {**STAYS, **gr.update(choices=rivals, value=rivals[0][1] if rivals else None)}
         return [gr.update(visible=bool(rivals)), shown_if(why), chosen, tally(open_platform())]
 
     def _connect(self, settings: list[Any], buttons: list[gr.Button]) -> None:

@@ -44,6 +44,8 @@ class Round:
         """
         if vote not in VOTES:
             raise UsageError(f"a vote is one of: {', '.join(VOTES)}")
+        if vote != TIE and self.answers[0] == self.answers[1]:
+            raise UsageError(f"both answers are the same: vote {TIE!r}")
         first, second = (1, 0) if vote == RIGHT else (0, 1)
         texts, names = (self.answers[first], self.answers[second]), (self.models[first], self.models[second])
         return Opinion(visitor, self.asked, "tie" if vote == TIE else "better", *texts, *names, blind=True)
@@ -73,9 +75,9 @@ def tally(platform: Platform) -> Markup:
     nothing = Markup('<p class="al-muted">Nobody has compared two models yet.</p>')
     said = Markup("<ul>{}</ul>").format(Markup("").join(told)) if told else nothing
     rows = [
-        {"Model": name, "Thumbs": share.count, "Up": percent(share.value), "How sure": sure_of(share)}
+        {"Model": name, "Visitors": share.count, "Up": percent(share.value), "How sure": sure_of(share)}
         for name, share in thumbs(feedback).items()
     ]
-    about = "Blind votes; a visit counts once a pair of models, however often it voted."
+    about = "Blind votes; a visit counts once a pair of models, and once a model for thumbs, however often it voted."
     thumbed = pieces.table("Thumbs in the chat", rows, "Nobody has given a thumb yet.")
     return pieces.parts([pieces.heading("Which model do visitors prefer?", about), said, thumbed])

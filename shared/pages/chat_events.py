@@ -5,6 +5,7 @@ Every answer goes through ``reply``, whoever asked for it: box, conversation, st
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Turns = list[dict[str, str]]
 
+log = logging.getLogger("almanac.pages")
 ASKING = gr.update(value="", submit_btn=False, stop_btn=True)
 BUSY = gr.update(
     submit_btn=False, stop_btn=True
@@ -140,8 +142,9 @@ def kept(opinion: Opinion) -> str:
         keep(open_platform(), opinion, now())
     except UsageError:
         raise
-    except AlmanacError:
-        return "Thank you. It cannot be kept here, as this page may only read its store."
+    except AlmanacError as failure:
+        log.warning("an opinion was not kept: %s", failure)
+        return "Thank you. It could not be kept: this page cannot write to its store."
     return "Thank you: kept, with the conversation up to there, without your name."
 
 

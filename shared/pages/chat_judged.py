@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 WHO = dict(zip(SUBJECTS, ("Fine-tuned", "Its base", "Served then"), strict=True))
 ABOUT = (
-    "bounds are 95\u00a0% intervals over conversations; lower losses are better. All of it is about form: "
+    "bounds are 95\u00a0% intervals over conversations; lower losses are better. The loss is the mean over "
+    "conversations of nats a token, or a byte of the answers where tokenizers differ; perplexity is over all tokens. "
+    "All of it is about form: "
     "nothing here measures whether what a model says is true."
 )
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 
 import gradio as gr
+from starlette.middleware import Middleware
+
+from shared.pages.visitors import Callers
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 WAITING = 200  # calls in the queue; on ZeroGPU Gradio would take one
@@ -68,6 +71,7 @@ CSS = """
 .dark .al-empty { background: #12293d; color: #bcdcff; }
 .dark .al-notice code { background: rgba(255, 255, 255, 0.14); }
 .modebar { display: none !important; }
+@media (width <= 640px) { footer .show-api ~ div { display: none; } }
 .js-plotly-plot :is(.xtick, .ytick) text, .js-plotly-plot :is(.xtitle, .ytitle, .legendtext) {
   fill: var(--body-text-color-subdued) !important; }
 """
@@ -110,6 +114,7 @@ def serve(demo: gr.Blocks) -> None:
         run_history=False,  # what a visitor tries is nobody's business
         enable_monitoring=False,
         ssr_mode=False,
+        app_kwargs={"middleware": [Middleware(Callers)]},
     )
 
 

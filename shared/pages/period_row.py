@@ -2,6 +2,7 @@
 
 touched ──► mark: which button, or '' for the dates as written ──► whatever is shown of the period
 answer ──► told: what it was asked for, and its dates ──► the dates, unless they were touched meanwhile
+a date that no answer told ──► mark: '' (Gradio's ``input`` comes of keys that write alone, not of pasting or deleting)
 
 What is touched only writes the mark, in the browser, so that one answer at a time can write all that it is for: two
 answers on their way at once might come in the wrong order.
@@ -24,8 +25,10 @@ WRITTEN, NEWEST, LONGEST = "", "newest", "longest"
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 SETTLE = """(mark, since, until, told) => {
     const [asked, first, last] = JSON.parse(told || '[[]]');
-    return [mark, since, until].every((now, place) => now === asked[place]) ? [first, last] : [];
-}"""
+    const same = mark === asked[0] && (mark !== '' || (since === asked[1] && until === asked[2]));
+    return same ? [first, last] : [];
+}"""  # under a button's mark nobody touched the dates: if they differ, an answer that came in between wrote them
+TOUCHED = "(now, told) => told && now !== JSON.parse(told)[{place}] ? [''] : []"
 
 
 class PeriodRow:
@@ -48,6 +51,8 @@ class PeriodRow:
             ([farthest.click], LONGEST),
         ):
             gr.on(events, None, None, self.mark, js=f"() => '{mark}'", **PRIVATE)
+        for place, one in ((1, self.since), (2, self.until)):
+            one.change(None, [one, self.told], self.mark, js=TOUCHED.replace("{place}", f"{place}"), **PRIVATE)
 
     def connected(
         self, fill: Callable[..., Sequence[Any]], inputs: Sequence[Any], outputs: Sequence[Any], others: Sequence[Any]

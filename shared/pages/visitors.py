@@ -5,6 +5,7 @@ A session is a page that somebody opened, by a name that anybody may make up; an
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ from shared.steps.limits import Limiter
 
 if TYPE_CHECKING:
     import gradio as gr
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 LONGEST = 64  # characters of a session's name, which is kept for as long as its bucket; Gradio's have a dozen
 ONE_HOUSE = 64  # bits: within so many, whoever has an IPv6 address has them all
+CALLER = f"x-caller-{secrets.token_hex(16)}"  # a header that nobody can send, as its name ends with this process
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,39 @@ class Visitors:
         return session
 
 
+class Callers:
+    """ASGI middleware that notes in a header who connected.
+
+    What an MCP client asks Gradio, Gradio asks itself, with the asker's headers: there alone it still stands then.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Take the app that it stands before."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on; what Gradio asks itself keeps the note of who asked first."""
+        if scope["type"] == "http" and scope.get("client"):
+            noted = any(name == CALLER.encode() for name, _ in scope["headers"])
+            told = [] if noted else [(CALLER.encode(), str(scope["client"][0]).encode())]
+            scope = {**scope, "headers": [*scope["headers"], *told]}
+        await self._app(scope, receive, send)
+
+
 def address_of(request: gr.Request, *, behind_proxy: bool) -> str:
     """Return where a request comes from, "" where that is not known.
 
     It is Hugging Face's proxy that connects to a Space. It appends the address it was asked from to X-Forwarded-For and
     leaves before it whatever the asker wrote there (measured: ADR-0262 of github.com/sarthakjain004/headstart), so the
-    last entry is its word, and any other is nobody's. Elsewhere all of them are nobody's.
+    last entry is its word, and any other is nobody's. Elsewhere all of them are nobody's, and it is who connected, as
+    ``Callers`` noted.
     """
     if behind_proxy:
         entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
         if told := _network(entries[-1].strip()):
             return told
+    if told := request.headers.get(CALLER, ""):
+        return _network(told) or str(told)
     if not request.client or _is_through_mcp(request):
         return ""  # from here to here, with headers of the asker's own: all who ask so are counted as one
     return _network(str(request.client.host)) or str(request.client.host)

@@ -151,9 +151,9 @@ def upper_case() -> Check:
     return lambda text: text == text.upper() and text != text.lower()
 
 
-def digits() -> Check:
-    """A whole number in digits and nothing else."""
-    return lambda text: text.isascii() and text.isdigit()
+def digits(count: int = 0) -> Check:
+    """A whole number in digits and nothing else; of ``count`` digits, where that is told."""
+    return lambda text: text.isascii() and text.isdigit() and len(text) == (count or len(text))
 
 
 def begins(phrase: str) -> Check:

@@ -1,6 +1,7 @@
 """Which bases can be fine-tuned: asked once, before hours are spent on them.
 
-    name (see base_names) ──► pinned to a commit, the Hub's newest ──► checked: config, names and shapes, tokenizer
+    name (see base_names) ──► pinned to a commit, the Hub's newest, or to a folder's bytes
+                          ──► checked: config, names and shapes, tokenizer
 
 Nothing that comes with a model is executed: no code of its own, no pickle.
 """
@@ -12,12 +13,13 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 from transformers.utils import cached_file, has_file, logging
 from transformers.utils.hub import extract_commit_hash
 
 from shared.errors import SourceError, UsageError
-from shared.steps.base_names import kind_of
+from shared.steps.base_names import held, kind_of
+from shared.steps.loading import LOADING, causal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,7 @@ log = levels.getLogger("almanac")
 
 
 def pinned(base: str, revision: str = "") -> str:
-    """Return the commit of a base on the Hub that ``revision`` names, "" of any other base.
+    """Return the commit of a base on the Hub that ``revision`` names; of a folder, what its files' bytes give; else "".
 
     A branch moves: who began with one commit must go on with it, by its name. A branch is what the Hub says it is now;
     where that cannot be reached what was fetched last is taken, with a warning. It is asked once, for 10 s at most,
@@ -36,11 +38,14 @@ def pinned(base: str, revision: str = "") -> str:
 
     Raises:
         SourceError: there is no such repository or revision, or the Hub cannot be reached and nothing was fetched.
-        UsageError: a base that is on no Hub has no revisions.
+        UsageError: a base that is neither on the Hub nor a folder has no revisions.
+        UnsafeFileError: the folder holds another model than the one of ``revision``.
     """
-    if kind_of(base) != "hub":
+    if (kind := kind_of(base)) == "folder":
+        return held(base, revision)
+    if kind != "hub":
         if revision:
-            raise UsageError(f"{base} has no revision {revision!r}: only a base on the Hub has any")
+            raise UsageError(f"{base} has no revision {revision!r}: only a base on the Hub, or a folder, has any")
         return ""
     fetched = _fetched(base, revision or "main")
     if fetched and fetched == revision:
@@ -59,14 +64,14 @@ def checked(place: str, tokenizer: Any, revision: str = "") -> None:  # noqa: AN
     Raises:
         SourceError: it is none, its weights are another model's or are cut off, or its tokenizer knows more tokens.
     """
-    told = {"revision": revision or "main", "trust_remote_code": False}
+    revision = revision or "main"
     try:
-        config = AutoConfig.from_pretrained(place, **told)
+        config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
         if getattr(config, "quantization_config", None):
             return  # its weights are packed, and only what unpacks them knows their names
-        with _in_silence():
-            model, found = AutoModelForCausalLM.from_pretrained(
-                place, device_map="meta", use_safetensors=True, output_loading_info=True, **told
+        with LOADING, _in_silence():
+            model, found = causal(
+                place, revision=revision, device_map="meta", use_safetensors=True, output_loading_info=True
             )
     except Exception as cause:  # of a dozen kinds, by what is wrong with it
         raise _refused(place, cause) from cause

@@ -8,13 +8,15 @@ meta-llama/Llama-3.2-1B-Instruct    a repository on the Hub, at a revision
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from shared.errors import SourceError
+from shared.errors import SourceError, UnsafeFileError
 
 if TYPE_CHECKING:
     from shared.ports import ModelRegistry
@@ -26,6 +28,7 @@ SMALLEST = 262  # tokens: every byte, and the marks
 _VERSION = re.compile(r"\w+:\d+", re.ASCII)
 _HUB = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 LONGEST = 96  # signs of a repository's name, as the Hub allows
+_OF_MODEL = (".safetensors", ".json", ".jinja", ".model", ".txt")  # ends of weights, config, tokenizer, template
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,57 @@ def kind_of(base: str) -> Kind:
     raise SourceError(f"{base!r} is no base: {advice}")
 
 
-def located(base: str, models: ModelRegistry) -> str:
+def located(base: str, models: ModelRegistry, revision: str = "") -> str:
     """Return what ``from_pretrained`` takes for ``base``, which is no tiny one: a folder, or a repository's name.
 
     Raises:
         NotYetError: the registry has no such version.
         SourceError: it is no base, or the folder holds no model.
+        UnsafeFileError: the folder holds another model than the one of ``revision``, where that is told.
     """
     kind = kind_of(base)
     if kind == "version":
         name, _, version = base.partition(":")
         return str(models.load(name, int(version)).folder)
+    if kind == "folder" and revision:
+        held(base, revision)
     return str(Path(base).expanduser()) if kind == "folder" else base
+
+
+def content_of(folder: Path) -> str:
+    """Return a hash of all bytes of the files in a folder that make a model: weights, config, tokenizer, template.
+
+    Of whole files, about a second a GB: models tuned from one base may differ in the middle of their weights alone.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(one for one in folder.iterdir() if one.suffix in _OF_MODEL and one.is_file()):
+        told = file.stat()  # whoever writes the bytes anew cannot keep st_ctime
+        digest.update(f"{file.name} {_hash_of(file, told.st_size, told.st_ctime_ns)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=256)
+def _hash_of(file: Path, size: int, changed_ns: int) -> str:
+    """Return the hash of a file's bytes; a page asks again for every visitor."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def held(base: str, revision: str = "") -> str:
+    """Return what the model in the folder ``base`` is pinned by, which is ``revision`` where one is told.
+
+    Raises:
+        SourceError: a file of it cannot be read.
+        UnsafeFileError: it is another model by now.
+    """
+    try:
+        found = content_of(Path(base).expanduser())
+    except OSError as cause:
+        raise SourceError(f"{base} cannot be read ({cause.strerror}); copy the model there again") from cause
+    if revision not in ("", found):
+        advice = "put that one back, or fine-tune on this one without a --revision"
+        raise UnsafeFileError(f"{base} holds another model than {revision}, by its files' bytes {found}: {advice}")
+    return found
 
 
 def _must_hold_a_model(base: str) -> None:

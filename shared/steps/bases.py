@@ -17,8 +17,10 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 from transformers.utils import logging
 
 from shared.errors import SourceError
+from shared.steps import templates
 from shared.steps.base_checks import short
 from shared.steps.base_names import Size
+from shared.steps.loading import LOADING
 from shared.steps.rendering import SPECIAL, TEMPLATE
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def build_tiny(folder: Path, texts: Iterable[str], seed: int = 0, size: Size | N
     shutil.rmtree(beside, ignore_errors=True)
     tokenizer = _tokenizer(texts, size)
     tokenizer.save_pretrained(beside)
-    with without_bars(), torch.random.fork_rng():
+    with LOADING, without_bars(), torch.random.fork_rng():
         torch.manual_seed(seed)
         LlamaForCausalLM(_config(tokenizer, size)).save_pretrained(beside)
     beside.rename(folder)
@@ -46,10 +48,12 @@ def build_tiny(folder: Path, texts: Iterable[str], seed: int = 0, size: Size | N
 
 
 def open_tokenizer(place: str, revision: str = "") -> Any:  # noqa: ANN401 - a transformers tokenizer
-    """Return a base's tokenizer with our template where it is a Llama 3's; it always has a token to pad with.
+    """Return a base's tokenizer with a template that answers are learned and given with, ours where it is a Llama 3's.
+
+    It always has a token to pad with.
 
     Raises:
-        SourceError: there is none, or none that writes conversations.
+        SourceError: there is none, or none that writes conversations, or its template rewrites them as they go on.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
@@ -61,6 +65,7 @@ def open_tokenizer(place: str, revision: str = "") -> Any:  # noqa: ANN401 - a t
     if not tokenizer.chat_template or not tokenizer.eos_token:
         missing = "no chat template" if not tokenizer.chat_template else "no token that ends an answer"
         raise SourceError(f"the tokenizer of {place} has {missing}: take the base's -Instruct or -Chat version")
+    templates.settle(tokenizer, place)
     if tokenizer.pad_token is None:
         padding = "<|finetune_right_pad_id|>"  # Llama 3's own
         tokenizer.pad_token = padding if padding in tokenizer.get_vocab() else tokenizer.eos_token

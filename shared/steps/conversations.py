@@ -1,7 +1,6 @@
 """Records in the forms that chat data come in, as conversations: a system's message perhaps, then question and answer.
 
-    conversations   ShareGPT's: from, value        messages             OpenAI's: role, content
-    instruction     Alpaca's: input, output        turns                MT-bench's: questions without answers
+    record ──► turns.turns_of ──► role and text of each ──► in turns ──► messages, or why it is no conversation
 
 A record that is none is refused with the reason, so that whoever cleans can count and show what was wrong.
 """
@@ -12,22 +11,30 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import SchemaError
+from shared.steps.turns import named, turns_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.chat import Message
 
-SHAPES = {  # the columns that a record must have
-    "conversation": (("messages",), ("conversations",)),
-    "instruction": (("instruction", "output"),),
-    "questions": (("turns",),),
-}
 ROLES = {
-    **dict.fromkeys(("human", "user"), "user"),
+    **dict.fromkeys(("human", "user", "prompter"), "user"),
     **dict.fromkeys(("gpt", "assistant", "model", "bot", "chatgpt"), "assistant"),
-    "system": "system",
+    **dict.fromkeys(("system", "developer"), "system"),
 }
+TOOLS = {
+    "tool",
+    "function",
+    "function_call",
+    "function_response",
+    "tool_call",
+    "tool_response",
+    "observation",
+    "ipython",
+}
+TEXTS = ("text", "input_text", "output_text")  # kinds of parts of a message that are text
+_KINDS = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # half a sign, or a byte that was no UTF-8: no text file takes it
 
@@ -43,14 +50,7 @@ def as_messages(fields: Mapping[str, Any]) -> list[Message]:
     >>> as_messages({"instruction": "Add.", "input": "2 and 3", "output": "5"})
     [{'role': 'user', 'content': 'Add.\n\n2 and 3'}, {'role': 'assistant', 'content': '5'}]
     """
-    if "instruction" in fields:
-        asked = [text for name in ("instruction", "input") if (text := plain_text(fields.get(name) or ""))]
-        answer = {"role": "assistant", "content": plain_text(fields.get("output"))}
-        return [{"role": "user", "content": "\n\n".join(asked)}, answer]
-    turns = fields.get("messages", fields.get("conversations"))
-    if not isinstance(turns, list):
-        raise SchemaError("its messages are no list")
-    return _in_turns([_message(turn) for turn in turns])
+    return _in_turns([_message(turn) for turn in turns_of(fields)])
 
 
 def as_questions(fields: Mapping[str, Any]) -> list[str]:
@@ -60,20 +60,11 @@ def as_questions(fields: Mapping[str, Any]) -> list[str]:
     ['Draft a letter.', 'Make it shorter.']
     """
     try:
-        if isinstance(turns := fields.get("turns"), list):
+        if isinstance(turns := named(fields).get("turns"), list):
             return [plain_text(turn) for turn in turns]
         return [said["content"] for said in as_messages(fields) if said["role"] == "user"]
     except SchemaError:
         return []
-
-
-def shape_of(fields: Mapping[str, Any], shapes: Mapping[str, tuple[tuple[str, ...], ...]] = SHAPES) -> str:
-    """Return which of ``shapes`` a record's columns make it, "" for none.
-
-    >>> shape_of({"id": 1, "messages": []}), shape_of({"prompt": "Hello"})
-    ('conversation', '')
-    """
-    return next((shape for shape, ways in shapes.items() for way in ways if fields.keys() >= {*way}), "")
 
 
 def plain_text(value: object) -> str:
@@ -86,7 +77,7 @@ def plain_text(value: object) -> str:
     'two eggs'
     """
     if not isinstance(value, str):
-        raise SchemaError(f"a {type(value).__name__} stands where a text should")
+        raise SchemaError(f"{_kind(value)} stands where a text should")
     if _SURROGATE.search(value):
         raise SchemaError("a text holds half a sign: it was cut off, or not written as UTF-8")
     return _CONTROL.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
@@ -94,12 +85,31 @@ def plain_text(value: object) -> str:
 
 def _message(turn: object) -> Message:
     if not isinstance(turn, dict):
-        raise SchemaError(f"a {type(turn).__name__} stands where a message with role and content should")
-    told = turn.get("role", turn.get("from"))
-    role = ROLES.get(str(told).strip().lower(), "")
-    if not role:
-        raise SchemaError(f"nobody knows the role {str(told)[:40]!r}")
-    return {"role": role, "content": plain_text(turn.get("content", turn.get("value")))}
+        raise SchemaError(f"{_kind(turn)} stands where a message with role and content should")
+    told = str(turn.get("role", turn.get("from"))).strip()
+    if told.lower() in TOOLS or turn.get("tool_calls") or turn.get("function_call"):
+        raise SchemaError(f"it uses tools, which models here have not: the role {told[:40]!r}")
+    if not (role := ROLES.get(told.lower(), "")):
+        raise SchemaError(f"nobody knows the role {told[:40]!r}")
+    return {"role": role, "content": _said(turn.get("content", turn.get("value")))}
+
+
+def _said(content: object) -> str:
+    """Return a message's text, also where it comes in parts."""
+    return "\n\n".join(map(_part, content)) if isinstance(content, list) and content else plain_text(content)
+
+
+def _part(part: object) -> str:
+    if not isinstance(part, dict):
+        return plain_text(part)
+    kind = part.get("type", part.get("content_type"))
+    if kind not in TEXTS:
+        raise SchemaError(f"a message holds what is no text: {str(kind)[:40]!r}")
+    return plain_text(part.get("text"))
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def _in_turns(messages: list[Message]) -> list[Message]:

@@ -12,6 +12,7 @@ import codecs
 import csv
 import hashlib
 import io
+import os
 import re
 import unicodedata
 from itertools import chain
@@ -144,7 +145,7 @@ def prefix_of(*sources: str) -> str:
     >>> prefix_of("https://example.org/My Flowers.csv?token=s3cret")
     'my-flowers-dc5d'
     """
-    places = [name_of(one) if "://" in one else str(Path(one).resolve()) for one in sources]
+    places = [name_of(one) if "://" in one else os.path.realpath(one) for one in sources]
     stems = "-".join(PurePath(place).stem.lower() for place in places)
     name = "".join(c if c.isalnum() else "-" for c in stems)[:40]
     return f"{name}-{hashlib.sha256(','.join(places).encode()).hexdigest()[:4]}"

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
 
 from shared.errors import NotYetError, SourceError
 from shared.steps.bases import without_bars
+from shared.steps.loading import LOADING, causal
 from shared.steps.rendering import IGNORED, example
 from shared.steps.scoring import Share
 
@@ -51,7 +51,7 @@ def opened(place: str, base: str = "", revision: str = "") -> Any:  # noqa: ANN4
             return _whole(place, revision)
         told = json.loads(adapter.read_text(encoding="utf-8"))
         weights = _whole(base or told["base_model_name_or_path"], revision)
-        with without_bars():
+        with LOADING, without_bars():
             return PeftModel.from_pretrained(weights, place, use_safetensors=True).eval()
     except (OSError, ValueError, KeyError) as cause:
         raise SourceError(f"{place} holds no model that can be loaded: {cause}") from cause
@@ -132,10 +132,8 @@ def _a_byte(table: pd.DataFrame) -> pd.Series:
 
 
 def _whole(place: str, revision: str) -> Any:  # noqa: ANN401 - as opened
-    with without_bars():
-        model = AutoModelForCausalLM.from_pretrained(
-            place, revision=revision or "main", use_safetensors=True, dtype="auto"
-        )
+    with LOADING, without_bars():
+        model = causal(place, revision=revision or "main", use_safetensors=True, dtype="auto")
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 

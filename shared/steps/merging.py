@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from peft import PeftModel
 from torch.nn.functional import kl_div
-from transformers import AutoModelForCausalLM
 
 from shared.errors import BackendError, SourceError, UnsafeFileError
 from shared.steps.bases import without_bars
 from shared.steps.likelihood import opened
+from shared.steps.loading import LOADING, causal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MOST_DIFFERENCE = 1e-4  # of a logit, between float32 weights merged and not: rounding of sums gives about 1e-5
 MOST_KL = 1e-2  # nats a token, of weights rounded to 16 bits; of another model's answers it is above 0.1
 CONVERTER = "convert_hf_to_gguf.py"
+CLONE = "git clone --depth 1 https://github.com/ggml-org/llama.cpp"
+BY_HAND = f"{CLONE} && python llama.cpp/{CONVERTER} {{folder}} --outfile assistant.gguf"
 CONVERTING_S = 3600
 # The converter knows pre-tokenizers by a hash of what they make of a text, which depends on the vocabulary; a
 # vocabulary of one's own is therefore unknown to it, and is told here what its pre-tokenizer is.
@@ -125,7 +127,7 @@ def to_gguf(folder: Path, llama_cpp: Path, file: Path) -> None:
     """
     script = llama_cpp.expanduser() / CONVERTER
     if not script.exists():
-        raise SourceError(f"{llama_cpp} holds no {CONVERTER}; name a checkout of llama.cpp with --llama-cpp")
+        raise SourceError(f"{llama_cpp} holds no {CONVERTER}; name a checkout of llama.cpp with --llama-cpp ({CLONE})")
     words = [str(script.resolve()), _pre_tokenizer(folder), str(folder), "--outfile", str(file), "--outtype", "auto"]
     try:
         done = subprocess.run(
@@ -148,8 +150,8 @@ def gguf_parity(folder: Path, file: Path, prompts: Sequence[Sequence[int]]) -> P
     if not find_spec("gguf"):
         return None
     told = opened(str(folder))
-    with without_bars():
-        back = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32).eval()
+    with LOADING, without_bars():
+        back = causal(str(file.parent), gguf_file=file.name, dtype=torch.float32).eval()
     return parity(logits(told.float(), prompts), logits(back, prompts)).must_hold(exact=False)
 
 

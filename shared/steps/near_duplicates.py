@@ -17,7 +17,9 @@ from zlib import crc32
 from shared.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from datasketch import MinHash
+    from collections.abc import Iterator
+
+    import numpy as np
 
 WORDS = 3  # in a shingle, unless told
 BANDS, ROWS = 16, 7  # P(candidate) = 1 - (1 - J^7)^16: 0.98 at J = 0.8, 0.12 at 0.5, 0.0002 at 0.2
@@ -30,7 +32,7 @@ class Sketch(NamedTuple):
     """A text and what its shingles hash to."""
 
     text: str
-    hashes: MinHash
+    hashes: np.ndarray  # [BANDS * ROWS]
 
 
 class NearIndex:
@@ -49,35 +51,42 @@ class NearIndex:
             MissingExtraError: datasketch is not installed.
         """
         try:
-            from datasketch import MinHash, MinHashLSH
+            from datasketch import MinHash
         except ImportError as cause:
             raise MissingExtraError("near duplicates need datasketch: pip install 'almanac[llm]'") from cause
         count = BANDS * ROWS
         self._threshold, self._texts = threshold, dict[str, Sketch]()
         self._blank = MinHash(count, seed=seed + 1, hashfunc=crc32)  # its seed starts at 1
-        self._bands = MinHashLSH(num_perm=count, params=(BANDS, ROWS))
+        # Keys by band, and its hash: of datasketch's own index each key takes thrice the memory.
+        self._bands: tuple[dict[int, tuple[str, ...]], ...] = tuple({} for _ in range(BANDS))
 
     def sketch(self, text: str) -> Sketch:
         """Return what ``find`` and ``add`` take for a text."""
         hashes = self._blank.copy()
         hashes.update_batch([shingle.encode("utf-8", "replace") for shingle in shingles(text)])
-        return Sketch(text, hashes)
+        return Sketch(text, hashes.hashvalues.astype("uint32"))  # each is below 2^32
 
     def find(self, sketch: Sketch) -> str:
         """Return the key of a text that is nearly the same, the first by name of several, "" for none."""
-        for key in sorted(self._bands.query(sketch.hashes)):
+        for key in sorted({key for band, one in self._hashed(sketch) for key in band.get(one, ())}):
             other = self._texts[key]
-            if sketch.hashes.jaccard(other.hashes) < self._threshold - SLACK:
+            if (sketch.hashes == other.hashes).mean() < self._threshold - SLACK:
                 continue
             if similarity(sketch.text, other.text) >= self._threshold:
-                return str(key)
+                return key
         return ""
 
     def add(self, key: str, sketch: Sketch) -> None:
         """Keep a text under a key; one that the key stands for already stays."""
         if key not in self._texts:
             self._texts[key] = sketch
-            self._bands.insert(key, sketch.hashes)
+            for band, one in self._hashed(sketch):
+                band[one] = (*band.get(one, ()), key)
+
+    def _hashed(self, sketch: Sketch) -> Iterator[tuple[dict[int, tuple[str, ...]], int]]:
+        """Yield each band with what a sketch hashes to in it; what does so by chance is compared, and not found."""
+        for place, band in enumerate(self._bands):
+            yield band, hash(sketch.hashes[place * ROWS : (place + 1) * ROWS].tobytes())
 
 
 def similarity(one: str, other: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from shared.errors import UsageError
 
@@ -22,7 +22,8 @@ class Plan:
     """A fine-tuning; the same plan on the same data gives the same weights, on the same machine."""
 
     base: str = "tiny"
-    revision: str = ""  # of a base on the Hub
+    revision: str = ""  # of a base on the Hub its commit, of a folder what base_names.content_of says
+    sources: str = ""  # names of stored ones that it learns from, joined by commas; none: all
     rank: int = 16  # of LoRA on all linear layers; 0: all weights are trained
     learning_rate: float = 2e-4
     steps: int = 1000
@@ -67,13 +68,24 @@ class Plan:
         """
         return ALPHA if self.rank else 0.0
 
+    @property
+    def told(self) -> dict[str, str | float]:
+        """The fields that are not as usual.
+
+        >>> Plan(rank=8, seed=0).told
+        {'rank': 8}
+        """
+        return {one.name: told for one in fields(self) if (told := getattr(self, one.name)) != one.default}
+
     def name(self, fingerprint: str) -> str:
         """Return the name of the run of this plan on the data of that fingerprint.
+
+        It follows from what is not as usual alone, so that a run goes on where later versions know more fields.
 
         >>> Plan(base="meta-llama/Llama-3.2-1B-Instruct").name("1f2e")
         'llama-3-2-1b-instruct-r16-lr2e-04-1000-...'
         """
-        told = json.dumps([asdict(self), fingerprint], sort_keys=True)
+        told = json.dumps([self.told, fingerprint], sort_keys=True)
         base = re.sub(r"[^a-z0-9]+", "-", self.base.lower().rstrip("/").rpartition("/")[2]).strip("-")
         trained = f"r{self.rank}" if self.rank else "full"
         short = hashlib.sha256(told.encode()).hexdigest()[:8]

@@ -104,6 +104,20 @@ def sign_test(gained: int, lost: int) -> float:
     return min(1.0, float(2 * tail / 2**count))
 
 
+def holm(chances: Mapping[str, float], level: float = 0.05) -> set[str]:
+    """Return which of several tests are sure, so that with ``level`` at most any of them is called so by chance.
+
+    The smallest of m chances may be level / m, the next level / (m - 1), and on; the first that is larger ends it. The
+    tests may depend on each other. Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
+
+    >>> sorted(holm({"safety": 0.03, "meals": 0.01, "lists": 0.02})), holm({"safety": 0.03, "meals": 0.04})
+    (['lists', 'meals', 'safety'], set())
+    """
+    ordered = sorted(chances, key=lambda name: chances[name])
+    small = [chances[name] <= level / (len(ordered) - place) for place, name in enumerate(ordered)]
+    return {name for place, name in enumerate(ordered) if all(small[: place + 1])}
+
+
 def judge(losses: pd.Series, baselines: Mapping[str, pd.Series], champion: pd.Series | None) -> Verdict:
     """Return what becomes of a version with these held-out ``losses``, all indexed by the key of the row they judge.
 

@@ -1,6 +1,6 @@
 """Records that a person already has, one after the other: JSON lines, other JSON, CSV or Parquet, by path or address.
 
-    source ──► files ──► unzipped ──► what its first bytes say: Parquet │ JSON lines, other JSON │ CSV ──► Record …
+    source ──► files ──► unpacked ──► what its first bytes say: Parquet │ JSON lines, other JSON │ CSV ──► Record …
 
 A file passes in pieces: one of millions of records needs no more memory than one of a thousand. A line that is no JSON
 object is told as broken, as whoever wrote it may have been killed; other broken JSON, CSV and Parquet is refused.
@@ -10,32 +10,33 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import json
 import re
-import zlib
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared.errors import AlmanacError, SourceError
+from shared.steps import packed
 from shared.steps.files import MARKS, SEPARATORS, is_folder, name_of, opened, parts_of
+from shared.steps.packed import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from shared.ports import Web
 
-SUFFIXES = (".jsonl", ".json", ".parquet", ".csv")  # each also with .gz
+SUFFIXES = (".jsonl", ".json", ".jsonld", ".ndjson", ".parquet", ".csv", ".tsv")  # each also packed
 MOST_CHARACTERS = 2**25  # of one record
 PIECE = 2**20  # characters or bytes read at once
 SHOWN = 80  # characters of what is broken
 _BETWEEN = re.compile(r"[\s,]*")
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+MOST_NUL = 0.1  # of a text's first characters: a disk that failed leaves some of them, other files have more
+_FORMS = f"{', '.join(SUFFIXES)}, also with {', '.join(packed.SUFFIXES)} or in a {packed.ZIP}"
+_PARQUET = b"PAR1"
 
 
 class Record(NamedTuple):
@@ -61,9 +62,8 @@ def skipped_files(source: str) -> list[str]:
     Raises:
         SourceError: it names nothing.
     """
-    folders = [Path(part) for part in parts_of(source) if is_folder(part)]
-    seen = [path for folder in folders for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    return [str(path) for path in seen if not (path.is_file() and _is_named(path))]
+    folders = [part for part in parts_of(source) if is_folder(part)]
+    return [str(path) for folder in folders for path in _seen(folder) if not (path.is_file() and _is_named(path))]
 
 
 def read_records(place: str, web: Web) -> Iterator[Record]:
@@ -76,8 +76,7 @@ def read_records(place: str, web: Web) -> Iterator[Record]:
     try:
         with ExitStack() as stack:
             raw = stack.enter_context(_opened(place, web))
-            if _head(raw).startswith(_GZIP):
-                raw = cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=raw)))
+            raw = stack.enter_context(unpacked(raw, place, SUFFIXES))
             if (head := _head(raw)).startswith(_PARQUET):
                 yield from _rows(raw)
             else:
@@ -85,7 +84,7 @@ def read_records(place: str, web: Web) -> Iterator[Record]:
                 yield from read(stack.enter_context(text), place)
     except AlmanacError:  # a WebError is an OSError too, and says itself what to do
         raise
-    except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError) as cause:
+    except (OSError, csv.Error, UnicodeError, *packed.BROKEN) as cause:
         raise SourceError(f"{name_of(place)} cannot be read to its end ({_said(cause)}): get it again") from cause
 
 
@@ -93,9 +92,9 @@ def _as_text(raw: IO[bytes], head: bytes, place: str) -> tuple[IO[str], Callable
     """Return the file as text, and what reads it."""
     encoding = next((name for mark, name in MARKS.items() if head.startswith(mark)), "utf-8")
     opening = codecs.getincrementaldecoder(encoding)("ignore").decode(head).lstrip()
-    if not opening or "\0" in opening:
+    if not opening or opening.count("\0") > MOST_NUL * len(opening):
         what = "is not a text file" if opening else "is empty"
-        raise SourceError(f"{name_of(place)} {what}: give {', '.join(SUFFIXES)} (UTF-8), or one of them with .gz")
+        raise SourceError(f"{name_of(place)} {what}: give one of {_FORMS} (UTF-8, or UTF-16 with its mark)")
     # A byte that is no UTF-8 becomes a lone surrogate, by which its record is known as broken further down.
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
     read = _items if opening.startswith("[") else _objects if opening.startswith("{") else _table
@@ -162,11 +161,12 @@ def _items(text: IO[str], place: str) -> Iterator[Record]:
 
 def _table(text: IO[str], place: str) -> Iterator[Record]:
     """Yield the rows of a CSV file; every one has as many fields as the header."""
+    csv.field_size_limit(MOST_CHARACTERS)  # what is usual is less than a long conversation
     header = text.readline(MOST_CHARACTERS)
     separator = max(SEPARATORS, key=header.count)
     names = next(csv.reader([header], delimiter=separator))
     if len(names) < 2:
-        raise SourceError(f"{name_of(place)} is neither JSON, nor CSV with a header: give {', '.join(SUFFIXES)}")
+        raise SourceError(f"{name_of(place)} is neither JSON, nor CSV with a header: give {_FORMS}")
     reader = csv.reader(text, delimiter=separator, strict=True)
     for values in reader:
         if values and len(values) != len(names):
@@ -198,15 +198,24 @@ def _head(raw: IO[bytes]) -> bytes:
 
 
 def _in_folder(folder: str) -> list[str]:
-    found = sorted(path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith("."))
-    named = [str(path) for path in found if _is_named(path)]
+    named = [str(path) for path in _seen(folder) if path.is_file() and _is_named(path)]
     if not named:
-        raise SourceError(f"{name_of(folder)} holds no file of records ({', '.join(SUFFIXES)}): give another folder")
+        raise SourceError(f"{name_of(folder)} holds no file of records ({_FORMS}): give another folder")
     return named
 
 
+def _seen(folder: str) -> list[Path]:
+    """Return what lies in a folder, hidden files aside."""
+    try:
+        return sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+    except OSError as cause:
+        raise SourceError(f"{name_of(folder)} cannot be listed: check the folder's rights") from cause
+
+
 def _is_named(path: Path) -> bool:
-    return path.name.lower().removesuffix(".gz").endswith(SUFFIXES)
+    name = path.name.lower()
+    bare = next((name.removesuffix(end) for end in packed.SUFFIXES if name.endswith(end)), name)
+    return bare.endswith((*SUFFIXES, packed.ZIP))
 
 
 def _where(cause: Exception, passed: int) -> str:

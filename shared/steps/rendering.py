@@ -1,18 +1,22 @@
 """Conversations as tokens: the one place where a prompt is made, for training and for answering alike.
 
-    messages ──► special tokens in their contents broken ──► TEMPLATE ──► ids ──► an answer is generated after them
+    messages ──► special tokens in their contents broken ──► template ──► ids ──► an answer is generated after them
                                                                └──► ids and labels: -100 wherever no answer stands
 
-The template is Meta's for Llama 3 without its line of dates, which would make a prompt depend on the day; it is saved
-beside the tokenizer as ``chat_template.jinja``, with the marks that tell what the loss is taken on.
+An answer is what stands after the text that it would be generated after, up to the first special token: no template
+has to mark it. TEMPLATE is Meta's for Llama 3 without its line of dates, which would make a prompt depend on the day;
+it is saved beside the tokenizer as ``chat_template.jinja``. See ``templates`` for those of other bases.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import SchemaError
+from jinja2 import TemplateError
+
+from shared.errors import SchemaError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +43,12 @@ SPECIAL = (
 
 
 def prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:  # noqa: ANN401 - a transformers tokenizer
-    """Return the ids after which an answer is generated."""
-    ids: list[int] = tokenizer.apply_chat_template(
-        _plain(tokenizer, messages), add_generation_prompt=True, return_dict=True
-    )["input_ids"]
+    """Return the ids after which an answer is generated.
+
+    Raises:
+        UsageError: the tokenizer's template takes no conversation of such roles.
+    """
+    ids: list[int] = _tokens(tokenizer, _text(tokenizer, _plain(tokenizer, messages), asks=True))["input_ids"]
     return ids
 
 
@@ -50,24 +56,61 @@ def example(tokenizer: Any, messages: Sequence[Message]) -> dict[str, list[int]]
     """Return ``input_ids`` and ``labels`` [tokens]: labels are ``IGNORED`` but on answers and the token that ends each.
 
     Raises:
-        SchemaError: the tokenizer's template does not mark answers, or there is none.
+        SchemaError: there is no answer, or the template ends none, or writes one after another text than it is asked
+            with.
+        UsageError: as ``prompt``.
     """
-    told = tokenizer.apply_chat_template(
-        _plain(tokenizer, messages), return_dict=True, return_assistant_tokens_mask=True
-    )
-    ids, answers = told["input_ids"], told["assistant_masks"]
-    if not any(answers):
+    plain = _plain(tokenizer, messages)
+    text = _text(tokenizer, plain)
+    told = _tokens(tokenizer, text, return_offsets_mapping=True)
+    ids, begins = told["input_ids"], [begin for begin, _ in told["offset_mapping"]]
+    ends, labels = {*_special(tokenizer)}, [IGNORED] * len(ids)
+    for place, message in enumerate(plain):
+        if message["role"] != "assistant":
+            continue
+        before = _text(tokenizer, plain[:place], asks=True)
+        if not text.startswith(before):
+            raise SchemaError("an answer would stand after another text than it is asked for with")
+        first = bisect_left(begins, len(before))
+        if (last := next((at for at in range(first, len(ids)) if ids[at] in ends), 0)) == 0:
+            raise SchemaError("no mark of the tokenizer's would end an answer")
+        labels[first : last + 1] = ids[first : last + 1]
+    if all(label == IGNORED for label in labels):
         raise SchemaError("no token of this conversation is an answer: nothing could be learned from it")
-    labels = [one if answer else IGNORED for one, answer in zip(ids, answers, strict=True)]
     return {"input_ids": ids, "labels": labels}
 
 
-def _plain(tokenizer: Any, messages: Sequence[Message]) -> list[dict[str, str]]:  # noqa: ANN401 - as above
-    """Return the messages with every text broken that the tokenizer would take for its own mark: one ends a turn."""
-    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    longest_first = sorted((one for one in special if len(one) > 1), key=len, reverse=True)
+def _text(tokenizer: Any, plain: Sequence[Message], *, asks: bool = False) -> str:  # noqa: ANN401 - as above
+    """Return the messages as one text; as one that ``asks`` for an answer, what an answer is generated after."""
+    try:
+        text: str = tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=asks)
+    except TemplateError as cause:
+        raise UsageError(f"this model takes no such conversation ({cause}): user and assistant take turns") from cause
+    return text
+
+
+def _tokens(tokenizer: Any, text: str, **asked: bool) -> Any:  # noqa: ANN401 - as above
+    """Return what a tokenizer makes of the text; how long that is, whoever asks looks at, so nothing warns of it."""
+    return tokenizer(text, add_special_tokens=False, verbose=False, **asked)
+
+
+def _special(tokenizer: Any) -> dict[int, str]:  # noqa: ANN401 - as above
+    """Return the tokenizer's own marks by id."""
+    return {one: token.content for one, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
+def _plain(tokenizer: Any, messages: Sequence[Message]) -> list[Message]:  # noqa: ANN401 - as above
+    """Return the messages with every text broken that the tokenizer would take for its own mark: one ends a turn.
+
+    Answers without the blanks around them: a blank would make one token with the end of what is asked.
+    """
+    longest_first = sorted((one for one in {*_special(tokenizer).values()} if len(one) > 1), key=len, reverse=True)
     marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")  # of no marks an empty pattern finds all
-    return [{"role": one["role"], "content": _broken(one["content"], marks)} for one in messages]
+    return [
+        {"role": one["role"], "content": _broken(text.strip() if one["role"] == "assistant" else text, marks)}
+        for one in messages
+        for text in [one["content"]]
+    ]
 
 
 def _broken(text: str, marks: re.Pattern[str]) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shared.steps.plans import Plan
 
 T = TypeVar("T")
+LOCK = ".lock"  # as long as somebody works in the folder
 _KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "dict[str, str]": dict}
 
 log = logging.getLogger("almanac")
@@ -72,7 +73,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout as cause:
         raise BusyError(f"another process trains {folder.name}: wait until it has ended") from cause
@@ -82,15 +83,20 @@ def belonging(plan: Plan, fingerprint: str, folder: Path) -> str:
     """Return the run's name; a new folder is marked as its own.
 
     Raises:
-        UsageError: it is the folder of another run.
+        UsageError: it is the folder of another run, or of one that was begun when other values were usual.
         UnsafeFileError: whose it is cannot be read.
     """
     name, marked = plan.name(fingerprint), folder / "plan.json"
     told = {"name": name, "data": fingerprint, "plan": asdict(plan)}
     if not marked.exists():
         checkpoints.replaced(marked, json.dumps(told, indent=1))
-    if (found := read(marked)) != told:
+    found = read(marked)
+    if (found.get("name"), found.get("data")) != (name, fingerprint):
         raise UsageError(f"{folder} belongs to the run {found.get('name')}, not to {name}: give another folder")
+    began = asdict(made(type(plan), found.get("plan"), marked))
+    if other := [f"{one} {was}" for one, was in began.items() if was != getattr(plan, one)]:
+        said = f"{folder} was begun with {', '.join(other)}, as was usual then"
+        raise UsageError(f"{said}: delete it, and the same command trains anew")
     return name
 
 

@@ -22,6 +22,7 @@ from shared.steps import unsloth_sft
 from shared.steps.bases import without_bars
 from shared.steps.examples import by_length, collate, fitting, in_order, packed
 from shared.steps.finetune import arguments
+from shared.steps.loading import causal
 from shared.steps.sft_loss import AnswersTrainer
 
 if TYPE_CHECKING:
@@ -129,5 +130,5 @@ def _base(plan: Plan, place: str) -> PreTrainedModel:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
         )
-    told |= {"use_safetensors": True, "trust_remote_code": False}  # nothing that comes with a base is executed
-    return transformers.AutoModelForCausalLM.from_pretrained(place, revision=plan.revision or "main", **told)
+    model: PreTrainedModel = causal(place, revision=plan.revision or "main", use_safetensors=True, **told)
+    return model

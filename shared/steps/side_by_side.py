@@ -4,7 +4,7 @@
 
 Checks, whose cases are kept or not, are compared exactly (McNemar); of other figures a difference is called sure when
 the 95 % interval of its paired bootstrap does not hold 0. Of twenty figures of two equal models one is called so by
-chance: what gates is decided elsewhere.
+chance; ``worse``, which gates, corrects for that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from shared.errors import SchemaError
-from shared.steps.promotion import paired_bootstrap, sign_test
+from shared.steps.promotion import holm, paired_bootstrap, sign_test
 from shared.steps.scoring import Share, wilson
 
 if TYPE_CHECKING:
@@ -77,20 +77,27 @@ def is_check(figure: Figure) -> bool:
 def worse(new: Mapping[str, Figure], old: Mapping[str, Figure], whose: str) -> str:
     """Return the checks in which ``new`` is surely worse, as a clause; "" if there is none.
 
-    >>> yes, no = (share_of(pd.Series([kept] * 6)) for kept in (True, False))
+    Sure by all checks that both were asked (``holm``): of two equal models none is told 19 times of 20.
+
+    >>> yes, no = (share_of(pd.Series([kept] * 8)) for kept in (True, False))
     >>> worse({"meals:ok": no, "safety": yes}, {"meals:ok": yes, "safety": yes}, "base")
-    'meals:ok 0 of 6, base 6 of 6'
+    'meals:ok 0 of 8, base 8 of 8'
     """
     both = {name: (one, old[name]) for name, one in new.items() if name in old and is_check(one)}
+    counted = {name: _turned(*pair) for name, pair in both.items() if is_check(pair[1])}
+    chances = {name: sign_test(up, down) for name, (count, up, down) in counted.items() if count >= FEWEST_CHECKS}
+    sure = holm(chances, CHANCE)
     return "; ".join(
         f"{name} {shown(mine)}, {whose} {shown(theirs)}"
         for name, (mine, theirs) in both.items()
-        if compared(mine, theirs) == WORSE
+        if name in sure and compared(mine, theirs) == WORSE
     )
 
 
 def table(figures: Mapping[str, Mapping[str, Figure]]) -> list[dict[str, Any]]:
-    """Return a row a figure of the first model: its value, each other's value, and the verdict in words.
+    """Return a row a figure of the first model: the verdict in words, its value, and each other's.
+
+    The verdict comes first: a narrow terminal leaves out what stands to the right.
 
     Args:
         figures: by model, called as in words, and name of the figure; the first model is the one that is judged.
@@ -99,10 +106,8 @@ def table(figures: Mapping[str, Mapping[str, Figure]]) -> list[dict[str, Any]]:
     rows = []
     for name, figure in mine.items():
         there = {other: theirs[name] for other, theirs in others if name in theirs}
-        row = {"figure": name, subject: shown(figure)} | {
-            who: shown(there[who]) if who in there else "" for who, _ in others
-        }
-        rows.append(row | {"verdict": _verdict(figure, there)})
+        row = {"figure": name, "verdict": _verdict(figure, there), subject: shown(figure)}
+        rows.append(row | {who: shown(there[who]) if who in there else "" for who, _ in others})
     return rows
 
 
@@ -142,10 +147,15 @@ def _verdict(figure: Figure, there: Mapping[str, Figure]) -> str:
 
 def _exactly(new: Figure, old: Figure) -> str:
     """Return the verdict on two checks by those cases alone that one kept and the other did not."""
-    both = pd.concat([new.cases, old.cases], axis=1, join="inner", keys=["new", "old"])
-    if len(both) < FEWEST_CHECKS:
+    count, up, down = _turned(new, old)
+    if count < FEWEST_CHECKS:
         return FEW
-    up, down = int((both["new"] > both["old"]).sum()), int((both["new"] < both["old"]).sum())
     if sign_test(up, down) >= CHANCE:
         return UNSURE
     return BETTER if (up > down) == new.higher_is_better else WORSE
+
+
+def _turned(new: Figure, old: Figure) -> tuple[int, int, int]:
+    """Return how many cases two checks have in common, how many of them went up, and how many down."""
+    both = pd.concat([new.cases, old.cases], axis=1, join="inner", keys=["new", "old"])
+    return len(both), int((both["new"] > both["old"]).sum()), int((both["new"] < both["old"]).sum())

@@ -1,6 +1,6 @@
 """Conversations as tokens, computed once: kept as Parquet under a hash of everything that they follow from.
 
-    tokenizer, template, code that renders, messages, longest ──► key ──► whole in the folder? ── yes ──► read
+    tokenizer, template, code that renders and cuts, messages, longest ──► key ──► whole in the folder? ── yes ──► read
                                                                               └── no ──► rendered, written, renamed
 
 A conversation that is too long ends after an earlier answer; one whose first answer does not fit is left out.
@@ -87,7 +87,8 @@ def key_of(conversations: Sequence[Sequence[Message]], tokenizer: Any, max_lengt
     model |= {"padding": None, "truncation": None}
     template, marks = tokenizer.chat_template, {name: str(mark) for name, mark in tokenizer.special_tokens_map.items()}
     digest.update(json.dumps([model, template, marks, max_length], sort_keys=True).encode())
-    digest.update(Path(rendering.__file__).read_bytes())
+    for code in (rendering.__file__, __file__):  # what renders, and what cuts
+        digest.update(Path(code).read_bytes())
     for messages in conversations:
         digest.update(json.dumps([[one["role"], one["content"]] for one in messages]).encode())
     return digest.hexdigest()[:16]

@@ -16,8 +16,6 @@ from shared.steps.run_folder import Finetuned, alone, already, made, read, swept
 if TYPE_CHECKING:
     from pathlib import Path
 
-AGAIN = "`almanac run assistant finetune`"
-
 log = logging.getLogger("almanac")
 
 
@@ -41,8 +39,10 @@ class Tuned:
         return self.folder / "best"
 
 
-def ended(runs: Path, name: str = "") -> Tuned:
+def ended(runs: Path, name: str = "", again: str = "`finetune`") -> Tuned:
     """Return the fine-tuning called ``name``, or the one that ended last of those whose files can be read.
+
+    ``again`` is what errors tell to run.
 
     Raises:
         NotYetError: there is none, or it has not ended.
@@ -51,13 +51,13 @@ def ended(runs: Path, name: str = "") -> Tuned:
     """
     if name in (".", "..") or "/" in name:
         raise UsageError(f"{name!r} is no name of a fine-tuning; they stand in {runs.name}/")
-    found = _told(runs / name) if name else _newest(runs)
+    found = _told(runs / name, again) if name else _newest(runs, again)
     if found is None:
         which = f"the fine-tuning {name} has not" if name else "no fine-tuning has"
-        raise NotYetError(f"{which} ended; run {AGAIN}")
+        raise NotYetError(f"{which} ended; run {again}")
     if wrong := checkpoints.flaw(found.best, found.name, found.ended.best_step):
         said = f"{found.best} is not what {found.name} ended with: {wrong}"
-        raise UnsafeFileError(f"{said}; {AGAIN} with the same options makes it anew, or says what to delete first")
+        raise UnsafeFileError(f"{said}; {again} with the same options makes it anew, or says what to delete first")
     with suppress(BusyError), alone(found.folder):  # what a kill at its end left
         swept(found.folder, found.ended)
     return found
@@ -66,8 +66,9 @@ def ended(runs: Path, name: str = "") -> Tuned:
 def begun_with(runs: Path, plan: Plan, data: str) -> str:
     """Return the revision of the base that the newest attempt at this plan, which names none, began with; "" of none.
 
-    A branch of the Hub moves: whoever calls the same plan again goes on with what it was. An attempt whose base could
-    not be judged does not count: a newer commit may be the mended one.
+    A branch of the Hub moves: whoever calls the same plan again goes on with what it was; of a folder it tells whether
+    that holds another model by now. An attempt whose base could not be judged does not count: a newer commit may be
+    the mended one.
     """
     judged = sorted(runs.glob("*/baseline.json"), key=lambda mark: (mark.stat().st_mtime, mark))
     for mark in (one.with_name("plan.json") for one in reversed(judged)):
@@ -79,17 +80,17 @@ def begun_with(runs: Path, plan: Plan, data: str) -> str:
     return ""
 
 
-def _newest(runs: Path) -> Tuned | None:
+def _newest(runs: Path, again: str) -> Tuned | None:
     marks = sorted(runs.glob("*/finished.json"), key=lambda mark: (mark.stat().st_mtime, mark))
     for mark in reversed(marks):
         try:
-            return _told(mark.parent)
+            return _told(mark.parent, again)
         except UnsafeFileError as cause:
             log.warning("the fine-tuning %s is skipped: %s", mark.parent.name, cause)
     return None
 
 
-def _told(folder: Path) -> Tuned | None:
+def _told(folder: Path, again: str) -> Tuned | None:
     """Return what a folder tells, None where its run has not ended."""
     finished = already(folder)
     if finished is None:
@@ -97,6 +98,6 @@ def _told(folder: Path) -> Tuned | None:
     told, file = read(folder / "plan.json"), folder / "plan.json"
     plan = made(Plan, told.get("plan"), file)
     if not math.isfinite(finished.best_loss):
-        advice = f"lower --learning-rate (now {plan.learning_rate:g}), and run {AGAIN}"
+        advice = f"lower --learning-rate (now {plan.learning_rate:g}), and run {again}"
         raise UnsafeFileError(f"the loss of {folder.name} is no number: {advice}")
     return Tuned(folder, plan, str(told.get("data", "")), finished)

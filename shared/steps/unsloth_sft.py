@@ -16,13 +16,13 @@ import shutil
 import sys
 import tempfile
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
-    from pathlib import Path
 
     import datasets
     from transformers import PreTrainedTokenizerBase, Trainer
@@ -104,7 +104,7 @@ def _model(plan: Plan, place: str) -> Any:  # noqa: ANN401 - Unsloth has no type
     halves = {"fp32": torch.float32, "fp16": torch.float16}
     model, _ = FastLanguageModel.from_pretrained(
         place,
-        revision=plan.revision or None,
+        revision=None if Path(place).is_dir() else plan.revision or None,  # of a folder it is no commit
         max_seq_length=plan.max_length,
         dtype=halves.get(plan.precision, torch.bfloat16),
         load_in_4bit=plan.precision == "4bit",

@@ -25,6 +25,7 @@ from shared.pages.air_calls import (
     lead_of,
     past,
 )
+from shared.pages.closed import STAYS
 from shared.pages.guard import answered, shown
 from shared.pages.history import MOST_ROWS, latest_runs, versions
 from shared.pages.period_row import LONGEST, NEWEST, PRIVATE, WRITTEN, PeriodRow, told
@@ -47,7 +48,10 @@ HIDDEN = gr.update(visible=False)
 
 
 def fill() -> list[Any]:
-    """Return what stands at the top, the stations to choose from, and all of the first one's parts."""
+    """Return what stands at the top, the stations to choose from, and all of the first one's parts.
+
+    And that what is set in the tabs that are closed stays.
+    """
     platform = open_platform()
     known = showing.places(platform)
     choices = [(f"{row['name']} ({row['country']})", row["station"]) for row in known.to_dict("records")]
@@ -67,6 +71,7 @@ def fill() -> list[Any]:
         air.alerts(told),
         versions(platform, MODEL),
         latest_runs(platform, SYSTEM),
+        *[STAYS] * len(closed),
     ]
 
 
@@ -148,7 +153,9 @@ with gr.Blocks(title="Air quality", analytics_enabled=False) as demo:
 
     forecasts, hindcasts = [tiles, ahead, fresh, week, origin], [period.told, past_words, compared, past_link]
     judgements = [verdict, skills, coverage, by_lead]
+    closed = [lead, whose, period.since, period.until]
     filled = [top, page, station, *forecasts, *hindcasts, *judgements, groups, weights, alerts, promotions, runs]
+    filled += closed
     opened = shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)])
     period.settled(demo.load(opened, None, [notice, *filled], **PRIVATE))
     # Each part is written by one event alone, one at a time: a choice that was made while the one before was still

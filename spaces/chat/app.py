@@ -19,6 +19,7 @@ from shared.pages.chat_events import How
 from shared.pages.chat_judged import judged
 from shared.pages.chat_progress import heard
 from shared.pages.chat_tab import ChatTab, browser_state
+from shared.pages.closed import STAYS
 from shared.pages.guard import answered, shown
 from shared.pages.talking import asked
 from shared.pages.visitors import Visitors
@@ -60,12 +61,16 @@ def chat_answer(  # noqa: PLR0913 - a program names each
 
 
 def fill() -> list[Any]:
-    """Return the banner, the models there are, what the first of them is, what can be compared, how it was judged."""
+    """Return the banner, the models there are, what the first of them is, what can be compared, how it was judged.
+
+    And that what is set of how it answers stays.
+    """
     platform, models = open_platform(), chat_models.choices()
     first = models[0][1]
     chosen = gr.update(choices=models, value=first)
     top = pieces.banner(platform.world), gr.update(visible=True)
-    return [*top, chosen, chat_models.about(first), *CompareTab.fill(), judged(platform)]
+    settings = [STAYS] * len(chat.settings)
+    return [*top, chosen, chat_models.about(first), *settings, *CompareTab.fill(), judged(platform)]
 
 
 with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
@@ -82,7 +87,7 @@ with gr.Blocks(title="Chat", analytics_enabled=False) as demo:
             duel = CompareTab(visitors, chat.settings)
         with gr.Tab("How good?"):
             figures = gr.HTML()
-    filled = [top, page, model, told, *duel.filled, figures]
+    filled = [top, page, model, told, *chat.settings, *duel.filled, figures]
     safe = shown(fill, [gr.skip(), gr.update(visible=False), *[gr.skip()] * (len(filled) - 2)], daily=False)
     demo.load(safe, None, [notice, *filled], show_progress="hidden", api_visibility="private")
     model.input(chat_models.about, [model], [told], preprocess=False, show_progress="hidden", api_visibility="private")

@@ -21,7 +21,7 @@ OTHER_MODULES = {
     *("foods", "amounts", "ingredients", "allergen_terms", "allergens", "recipes", "portions", "checking", "cookbook"),
     *("letters", "alternatives", "meals", "cleaning", "origin", "checking_terms", "judgements"),
     *("instructions", "tastings", "evaluation", "searches", "trials", "searching", "describing", "exporting"),
-    "weighing",
+    *("weighing", "recipe_forms", "shapes"),
 }
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
 SECRETS = re.compile(

@@ -197,6 +197,8 @@ def test_a_run_is_made_again_bit_for_bit_by_the_command_on_its_card(tmp_path):
         (("finetune", "--base", "assistant:"), "'assistant:' is no base", 1),
         (("search", "--bases", "tiny,/nowhere"), "/nowhere holds no config.json", 1),
         (("search", "--ranks", "eight"), "no list of numbers", 2),
+        (("search", "--bases", f"tiny,{TINY}", "--revision", "main"), "--revision is of one base, and here are 2", 2),
+        (("finetune", "--sources", "mine-1f2e"), "run `almanac run assistant prepare`", 1),
         (("prepare", "--limit", "0"), "at least 1; got 0", 2),
         (("prepare", "--limit", "-5"), "at least 1; got -5", 2),
         (("prepare", "--source", "nowhere.jsonl"), "nowhere.jsonl", 1),

@@ -22,19 +22,26 @@ from hypothesis import strategies as st
 from functions import assistant
 from functions._answering import answering
 from functions._answering.asked import parsed
+from functions._answering.stops import Stops
 from functions._modal import Service, image
 from functions._modal.bearer import bearing
 from functions._modal.serving import how_to_ask, limits
 from functions._modal.volume import fetch_to_read
 from shared.adapters.endpoint import Endpoint
 from shared.chat import Reply, Replying, Sampling
-from shared.errors import BackendError, BusyError, UsageError
+from shared.errors import BackendError, BusyError, TooLongError, UsageError
 from shared.ports import NewModel
 from shared.steps.limits import Limiter
 from shared.steps.promotion import PROMOTIONS
 from tests.loopback.modal_engine import MISSING, SCRIPT, ModalEngine
 
 ASKED = {"messages": [{"role": "user", "content": "rice"}]}
+
+
+DOUBLED = {"d0": {"type": "object"}} | {  # each twice the one before: 8^9 objects
+    f"d{n + 1}": {"type": "object", "properties": {name: {"$ref": f"#/$defs/d{n}"} for name in "abcdefgh"}}
+    for n in range(9)
+}
 
 
 def formed(schema):
@@ -62,6 +69,18 @@ class Echo:
             raise self.failure
         told.ended, told.tokens = "stop", 1
         yield messages[-1]["content"]
+
+
+class Letters(Echo):
+    """A Chat that says what it was asked letter by letter, and how many letters it was let say."""
+
+    said = 0
+
+    def _pieces(self, messages, told):
+        for letter in messages[-1]["content"]:
+            self.said += 1
+            yield letter
+        told.ended, told.tokens = "stop", self.said
 
 
 def post(body, chat=None, headers=None, limiter=None):
@@ -107,6 +126,7 @@ def test_who_bears_no_token_is_told_in_json_which():
     answer = asyncio.run(ask())
     assert answer.status_code == 401
     assert "Authorization: Bearer $ALMANAC_ENDPOINT_TOKEN" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["code"] == "invalid_api_key"
     assert "swordfish" not in answer.text
 
 
@@ -123,10 +143,77 @@ def test_an_answer_as_it_comes_has_the_shape_of_openais():
     answer = post(ASKED | {"stream": True})
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")]
-    assert [one["choices"][0]["delta"] for one in events] == [{"content": "rice"}, {}]
+    assert [one["choices"][0]["delta"] for one in events] == [{"role": "assistant", "content": "rice"}, {}]
     assert [one["choices"][0]["finish_reason"] for one in events] == [None, "stop"]
     assert len({one["id"] for one in events}) == 1
     assert answer.text.endswith("data: [DONE]\n\n")
+
+
+def events_of(answer):
+    return [json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")]
+
+
+def test_who_asks_for_usage_gets_it_in_a_last_event_without_choices_and_null_before():
+    events = events_of(post(ASKED | {"stream": True, "stream_options": {"include_usage": True}}))
+    assert [(len(one["choices"]), one["usage"] is None) for one in events] == [(1, True), (1, True), (0, False)]
+    assert events[-1]["usage"] == {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+
+
+@pytest.mark.parametrize("stop", ["END", ["END"], ["never", "END", "ENDS"]])
+@pytest.mark.parametrize("streams", [True, False])
+def test_an_answer_ends_before_a_word_that_it_is_to_stop_at_and_no_more_is_made(stop, streams):
+    chat = Letters()
+    asked = {"messages": [{"role": "user", "content": "rice EN and ENDS here"}], "stop": stop, "stream": streams}
+    answer = post(asked, chat)
+    if streams:
+        events = events_of(answer)
+        text = "".join(one["choices"][0]["delta"].get("content", "") for one in events)
+        ended = events[-1]["choices"][0]["finish_reason"]
+    else:
+        text, ended = (answer.json()["choices"][0][name] for name in ("message", "finish_reason"))
+        text = text["content"]
+    assert (text, ended) == ("rice EN and ", "stop")
+    assert chat.said == len("rice EN and END")
+
+
+@given(st.text("ab", max_size=12), st.lists(st.text("ab", min_size=1, max_size=4), max_size=4), st.data())
+def test_pieces_make_no_difference_to_where_an_answer_ends(text, words, data):
+    first = next((end for end in range(len(text) + 1) if any(word in text[:end] for word in words)), None)
+    wanted = text if first is None else text[: min(at for word in words if (at := text[:first].find(word)) >= 0)]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
+    stops, found = Stops(words), ""
+    for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+        found += stops.add(text[begin:end])
+        if stops.met:
+            break
+    assert found + stops.rest() == wanted
+    assert stops.met == (first is not None)
+
+
+def test_json_of_any_form_is_an_object():
+    chat = Echo()
+    assert post(ASKED | {"response_format": {"type": "json_object"}}, chat).status_code == 200
+    assert chat.asked[0][2] == {"type": "object"}
+
+
+@pytest.mark.parametrize(("name", "status"), [("assistant", 200), ("assistant v3", 200), ("gpt-4o", 404), ("", 200)])
+def test_a_model_that_is_not_here_is_not_answered_for_by_another(name, status):
+    chat = Echo()
+    answer = post(ASKED | {"model": name}, chat)
+    assert (answer.status_code, len(chat.asked)) == (status, int(status == 200))
+    if status == 404:
+        assert answer.json()["error"] == {
+            "message": "the model 'gpt-4o' is not here; there are assistant v3, assistant",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "model_not_found",
+        }
+
+
+def test_one_model_is_told_about_by_its_name():
+    told = get("/v1/models/assistant%20v3")
+    assert (told.json()["id"], told.json()["object"], type(told.json()["created"])) == ("assistant v3", "model", int)
+    assert get("/v1/models/gpt-4o").json()["error"]["code"] == "model_not_found"
 
 
 def test_health_and_models_say_who_answers():
@@ -143,7 +230,7 @@ def test_what_is_asked_reaches_the_model():
     settings = {"temperature": 0, "min_p": 0.2, "max_completion_tokens": 9, "seed": 3, "response_format": form}
     messages = [{"role": "developer", "content": "Be short."}, {"role": "user", "content": parts}]
     answer = post(
-        {"messages": messages, **settings, "model": "gpt-4", "user": "jane", "n": 1, "top_p": 1, "stop": None}
+        {"messages": messages, **settings, "model": "assistant", "user": "jane", "n": 1, "top_p": 1, "stop": None}
     )
     assert answer.status_code == 200
     asked = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "rice"}]
@@ -181,10 +268,28 @@ def test_what_is_asked_reaches_the_model():
         (ASKED | {"n": 2}, "'n' with this value is not offered"),
         (ASKED | {"tools": [{}]}, "'tools' with this value is not offered"),
         (ASKED | {"x" * 99: 1}, "is not offered"),
-        (ASKED | {"response_format": {"type": "json_object"}}, "response_format is"),
+        (ASKED | {"logprobs": True}, "'logprobs' with this value is not offered"),
+        (ASKED | {"top_logprobs": 3}, "'top_logprobs' with this value is not offered"),
+        (ASKED | {"top_p": 0.9}, "'top_p' with this value is not offered"),
+        (ASKED | {"stream": "yes"}, "stream is true or false"),
+        (ASKED | {"stream_options": []}, "stream_options is a JSON object"),
+        (ASKED | {"stream_options": {"include_usage": 1}}, "include_usage is true or false"),
+        (ASKED | {"stop": ""}, "a stop is a text of 1 to 200 characters"),
+        (ASKED | {"stop": [1]}, "a stop is a text of 1 to 200 characters"),
+        (ASKED | {"stop": ["x" * 201]}, "a stop is a text of 1 to 200 characters"),
+        (ASKED | {"stop": ["a", "b", "c", "d", "e"]}, "stop is a text, or a list of at most 4"),
+        (ASKED | {"stop": {"a": 1}}, "stop is a text, or a list of at most 4"),
+        (ASKED | {"model": 3}, "model is a name"),
+        (ASKED | {"response_format": {"type": "xml"}}, "response_format is"),
+        (ASKED | {"response_format": "json_object"}, "response_format is a JSON object"),
         (ASKED | {"response_format": {"type": "json_schema"}}, "holds no json_schema.schema"),
         (ASKED | formed({"type": "integer", "multipleOf": 1_000_003}), "'multipleOf' is not offered"),
         (ASKED | formed({"type": "number", "minimum": float("inf")}), "minimum is a number"),
+        (ASKED | formed({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}), "names itself"),
+        (ASKED | formed({"$ref": "#/$defs/B", "$defs": {"A": {}}}), "'#/$defs/B' names none of its $defs"),
+        (ASKED | formed({"$ref": "https://x.org/a", "$defs": {}}), "'https://x.org/a' names none of its $defs"),
+        (ASKED | formed({"$ref": "#/$defs/A", "$defs": []}), "'#/$defs/A' names none of its $defs"),
+        (ASKED | formed({"$ref": "#/$defs/d9", "$defs": DOUBLED}), "too much together"),
         (ASKED | formed({"\ud800": 1}), "'\\ud800' is not offered"),
         (ASKED | formed({"const": "\ud800"}), "const is a JSON value"),
         (ASKED | formed(json.loads('{"items":' * 300 + "{}" + "}" * 300)), "more than 16 deep"),
@@ -193,9 +298,23 @@ def test_what_is_asked_reaches_the_model():
 def test_a_question_that_is_wrong_is_refused_with_a_sentence_and_not_asked(body, sentence):
     chat = Echo()
     answer = post(body, chat)
-    assert answer.status_code == 422
-    assert sentence in answer.json()["error"]["message"]
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"].pop("message")
+    too_long = "context_length_exceeded" if "more than 32000" in sentence else None
+    assert answer.json()["error"] | {"message": ""} == {
+        "message": "", "type": "invalid_request_error", "param": None, "code": too_long
+    }  # fmt: skip
     assert chat.asked == []
+
+
+def test_a_schema_as_openais_client_writes_it_of_a_model_in_a_model_is_kept_to():
+    egg = {"type": "object", "properties": {"grams": {"type": "integer"}}, "required": ["grams"]}
+    egg |= {"additionalProperties": False, "title": "Egg"}
+    meal = {"type": "object", "properties": {"eggs": {"type": "array", "items": {"$ref": "#/$defs/Egg"}}}}
+    meal |= {"required": ["eggs"], "additionalProperties": False}
+    chat = Echo()
+    assert post(ASKED | formed(meal | {"$defs": {"Egg": egg}}), chat).status_code == 200
+    assert chat.asked[0][2] == meal | {"properties": {"eggs": {"type": "array", "items": egg}}}
 
 
 JSON = st.recursive(
@@ -214,6 +333,9 @@ SETTINGS = (
     "n",
     "tools",
     "model",
+    "stop",
+    "stream_options",
+    "logprobs",
 )
 
 
@@ -245,7 +367,8 @@ def test_a_form_of_another_page_cannot_ask():
 @pytest.mark.parametrize(
     ("failure", "status", "sentence"),
     [
-        (UsageError("the message has 900 tokens and this model reads 488"), 422, "this model reads 488"),
+        (UsageError("a conversation has messages"), 400, "a conversation has messages"),
+        (TooLongError("the message has 900 tokens and this model reads 488"), 400, "this model reads 488"),
         (BusyError("32 are waiting for an answer already"), 429, "32 are waiting"),
         (BackendError("the model failed (RuntimeError); ask again"), 503, "the model failed"),
         (RuntimeError("/root/secret/path"), 500, "the answer could not be made; ask again"),
@@ -255,7 +378,11 @@ def test_a_form_of_another_page_cannot_ask():
 def test_a_failure_has_a_status_and_a_sentence_and_no_traceback(failure, status, sentence, streams):
     answer = post(ASKED | {"stream": streams}, Echo(failure))
     assert answer.status_code == status
-    assert sentence in answer.json()["error"]["message"]
+    told = answer.json()["error"]
+    assert sentence in told["message"]
+    kinds = {400: "invalid_request_error", 429: "rate_limit_error"}
+    codes = {TooLongError: "context_length_exceeded", BusyError: "rate_limit_exceeded"}
+    assert (told["type"], told["code"]) == (kinds.get(status, "server_error"), codes.get(type(failure)))
     assert "secret" not in answer.text
     assert answer.headers.get("retry-after") == ("60" if status == 429 else None)
 
@@ -413,7 +540,7 @@ class Endless:
             yield "and "
 
 def serve():
-    yield answering(Endless())
+    yield answering(Endless(), model="assistant")
     print("closed", flush=True)
 
 here(serve)(int(sys.argv[1]))

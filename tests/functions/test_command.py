@@ -1,6 +1,7 @@
 """The `almanac` command as a person meets it: its words, its output, its exit codes."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from functions import _terminal as terminal
 from functions.__main__ import main
@@ -356,3 +358,44 @@ def test_the_installed_command_prints_help_within_two_seconds(tmp_path):
     ran = subprocess.run([command, "--help"], cwd=tmp_path, capture_output=True, text=True, env=os.environ, timeout=20)
     assert ran.returncode == 0
     assert "explain" in ran.stdout
+
+
+EVALUATED = [
+    {
+        "figure": figure,
+        "verdict": "no sure difference to its base; worse than the champion",
+        "this one": "38 of 40",
+        "its base": "36 of 40",
+        "the champion": "40 of 40",
+    }
+    for figure in ("loss", "meals_without_grammar:unlisted_main")
+]
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """A terminal of 80 columns; what stands on it, line by line."""
+    shown = io.StringIO()
+    monkeypatch.setattr(terminal, "screen", Console(file=shown, width=80, color_system=None))
+    return lambda: shown.getvalue().splitlines()
+
+
+def test_on_80_columns_the_verdict_is_there_beside_the_whole_names_of_figures(narrow):
+    terminal.say_table("", EVALUATED)
+    lines = narrow()
+    assert lines[0].split() == ["figure", "verdict", "this", "one", "its", "base"]
+    assert "meals_without_grammar:unlisted_main  no sure difference" in "\n".join(lines)
+    second = next(at for at, line in enumerate(lines) if line.startswith("meals"))
+    assert " ".join(line[37:60] for line in lines[1:second]).split() == EVALUATED[0]["verdict"].split()
+    assert lines[-1] == "Not shown for want of width: the champion. --json has all."
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_first_column_wider_than_the_terminal_is_folded_and_not_left_out(narrow):
+    terminal.say_table("", [{"figure": "x" * 100, "value": 1.0}])
+    assert "".join(line.strip() for line in narrow()[1:-1]) == "x" * 100
+
+
+def test_words_that_fit_are_not_folded(narrow):
+    terminal.say_table("", [{"figure": "loss", "verdict": "no sure difference to its base", "this one": "0.71"}])
+    assert "no sure difference to its base" in narrow()[1]

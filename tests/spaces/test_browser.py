@@ -14,6 +14,7 @@ from shared.connect import open_platform
 from shared.runs import run_stage
 from shared.systems.air_quality.features import FEATURES
 from shared.systems.air_quality.publishing import publish
+from tests.spaces import late
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,7 @@ def visit(browser):
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(late.RIG)
         page.on("console", lambda said: wrong.append(said.text) if _is_trouble(said) else None)
         page.on("pageerror", lambda failure: wrong.append(str(failure)))
         page.on("dialog", lambda dialog: (wrong.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
@@ -95,11 +97,6 @@ def number(page, label):
 def expect_period(page, since, until):
     expect(page.get_by_label("From")).to_have_value(since)
     expect(page.get_by_label("To")).to_have_value(until)
-
-
-def settle(page):
-    """Give an answer that is late the time to come over the one that is shown."""
-    page.wait_for_timeout(1500)
 
 
 def show(page, since, until):
@@ -180,19 +177,21 @@ def test_changing_a_measurement_changes_the_answer_and_the_drawing(visit, filled
 def test_of_flowers_pressed_at_once_the_last_is_shown_and_answered(visit, filled):
     page = visit(filled.url + "iris")
     expect(text(page, "Answered by")).to_be_visible()
-    for name in ("Setosa", "Virginica", "Setosa", "Versicolor", "Virginica", "Setosa"):
+    late.held(page)
+    for name in ("Virginica", "Setosa", "Versicolor", "Virginica", "Setosa"):
         page.get_by_role("button", name=name, exact=True).click()
-    for _ in range(2):
-        expect(page.get_by_role("img", name="Drawing of an iris setosa")).to_be_visible()
-        expect(number(page, "Petal length")).to_have_value("1.5")
-        settle(page)
+    late.answer(page)
+    late.answer(page)
+    late.quiet(page)
+    expect(page.get_by_role("img", name="Drawing of an iris setosa")).to_be_visible()
+    expect(number(page, "Petal length")).to_have_value("1.5")
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_first_answer_is_for_what_the_sliders_show(viewport, visit, filled):
     page = visit(filled.url + "iris", viewport)
     expect(text(page, "Answered by")).to_be_visible()
-    page.wait_for_timeout(500)  # a late event must not overwrite the answer
+    late.quiet(page)  # no late event overwrites the answer
     shown = [float(number(page, f"{name} (cm)").input_value()) for name in MEASURES]
     told = "sepals {:.1f} × {:.1f} cm, petals {:.1f} × {:.1f} cm".format(*shown)
     expect(page.locator("figcaption")).to_have_text(told)
@@ -282,10 +281,11 @@ def test_of_beginnings_pressed_at_once_the_last_one_stays_with_the_colour_that_w
     best.click()
     expect(alcohol).not_to_have_value(typical)
     better = alcohol.input_value()
+    late.held(page)
     for press in (page.get_by_label("Red"), best, page.get_by_label("White"), best):
         press.click()
-    expect(alcohol).to_have_value(better)
-    settle(page)
+    late.answer(page)
+    late.let_go(page)
     expect(alcohol).to_have_value(better)
     expect(page.get_by_role("slider", name="Total sulfur dioxide")).not_to_have_attribute("max", ends)
 
@@ -313,7 +313,7 @@ def test_two_visitors_share_no_wine(visit, filled):
         expect(text(page, "Answered by")).to_be_visible()
     before = number(other, "Alcohol").input_value()
     number(one, "Alcohol").fill("12.9")
-    one.wait_for_timeout(500)
+    late.quiet(one)
     assert number(other, "Alcohol").input_value() == before
     other.reload()
     expect(text(other, "Answered by")).to_be_visible()
@@ -385,6 +385,7 @@ def test_a_hindcast_is_of_the_lead_and_the_period_that_were_chosen(visit, filled
 def test_of_a_city_a_lead_and_a_period_chosen_at_once_the_last_of_each_is_shown(visit, filled):
     page = visit(filled.url + "air_quality")
     page.get_by_role("tab", name="Hindcast").click()
+    late.held(page)
     choose(page, "Krak")
     page.get_by_label("7", exact=True).click()
     choose(page, "Rott")
@@ -392,29 +393,64 @@ def test_of_a_city_a_lead_and_a_period_chosen_at_once_the_last_of_each_is_shown(
     show(page, "2026-10-05", "2026-10-09")
     choose(page, "Krak")
     page.get_by_label("7", exact=True).click()
-    for _ in range(2):
-        expect(page.locator("a[download='hindcast-krakow-lead-7.csv']")).to_be_visible()
-        expect(text(page, "3 days, forecast 6 days before")).to_be_visible()
-        expect_period(page, "2026-10-05", "2026-10-09")
-        settle(page)
+    late.let_go(page)
+    expect(page.locator("a[download='hindcast-krakow-lead-7.csv']")).to_be_visible()
+    expect(text(page, "3 days, forecast 6 days before")).to_be_visible()
+    expect_period(page, "2026-10-05", "2026-10-09")
     page.get_by_role("tab", name="How good?").click()
     expect(page.get_by_text(re.compile("Kraków.*damped persistence|forecast of Kraków"))).to_be_visible()
 
 
-def test_of_periods_chosen_at_once_the_last_is_shown_and_what_is_being_written_stays(visit, filled):
+def test_of_periods_chosen_at_once_the_last_is_shown(visit, filled):
     page = visit(filled.url + "air_quality")
     page.get_by_role("tab", name="Hindcast").click()
     month, year = (page.get_by_role("button", name=name) for name in ("Last 30 days", "Last year"))
+    late.held(page)
     for presses, since in (((year, month, year), "2025-10-20"), ((month, year, month), "2026-09-20")):
         for press in presses:
             press.click()
-        for _ in range(2):
-            expect_period(page, since, "2026-10-19")
-            settle(page)
-    year.click()
-    page.get_by_label("From").fill("2026-10-0")
-    settle(page)
-    expect_period(page, "2026-10-0", "2026-10-19")
+        late.answer(page)
+        late.answer(page)
+        late.quiet(page)
+        expect_period(page, since, "2026-10-19")
+
+
+def test_a_date_that_is_being_written_or_was_pasted_stays_whatever_is_answered_meanwhile(visit, filled):
+    page = visit(filled.url + "air_quality")
+    page.get_by_role("tab", name="Hindcast").click()
+    since, lead = page.get_by_label("From"), partial(page.get_by_label, exact=True)
+    expect(since).to_have_value("2026-09-20")
+    late.held(page)
+    lead("2").click()
+    since.fill("2026-10-0")
+    lead("3").click()
+    for before in ("4", "5"):
+        late.answer(page)
+        late.asked(page)
+        lead(before).click()
+        expect_period(page, "2026-10-0", "2026-10-19")
+    late.let_go(page)
+    expect(text(page, "'2026-10-0' is not a date")).to_be_visible()
+    since.fill("2026-10-05")
+    lead("6").click()
+    late.quiet(page)
+    expect_period(page, "2026-10-05", "2026-10-19")
+    expect(page.locator("a[download$='lead-6.csv']")).to_be_visible()
+
+
+def test_a_choice_made_before_the_first_frame_of_its_tab_stays(visit, filled):
+    page = visit(filled.url + "air_quality")
+    expect(page.locator(".al-tile:visible")).to_have_count(4)
+    with late.without_frames(page):
+        page.get_by_role("tab", name="Hindcast").click()
+        page.get_by_label("From").fill("2026-10-05")
+        page.get_by_label("7", exact=True).click()
+    expect(page.get_by_label("7", exact=True)).to_be_checked()
+    expect(page.get_by_label("From")).to_have_value("2026-10-05")
+    with late.without_frames(page):
+        page.get_by_role("tab", name="How good?").click()
+        page.get_by_label("All stations").click()
+    expect(page.get_by_label("All stations")).to_be_checked()
 
 
 def test_all_features_alerts_and_runs_have_their_place(visit, filled):
@@ -518,13 +554,15 @@ def test_the_newest_thirty_days_can_be_had_back(visit, filled):
 def test_of_periods_pressed_at_once_the_last_is_shown_and_kept(visit, filled):
     page = visit(filled.url + "iris_monitor")
     expect(text(page, "19 of 20")).to_be_visible()
+    late.held(page)
     for name in ("Everything", "Last 30 days", "Everything", "Last 30 days"):
         page.get_by_role("button", name=name).click()
     show(page, "2026-10-05", "2026-10-09")
-    for _ in range(2):
-        expect(text(page, "(5 of 5)")).to_be_visible()
-        expect_period(page, "2026-10-05", "2026-10-09")
-        settle(page)
+    late.answer(page)
+    late.answer(page)
+    late.quiet(page)
+    expect(text(page, "(5 of 5)")).to_be_visible()
+    expect_period(page, "2026-10-05", "2026-10-09")
     page.reload()
     expect(text(page, "(5 of 5)")).to_be_visible()
 

@@ -17,6 +17,7 @@ from shared.connect import open_platform
 from shared.systems.assistant.tables import FEEDBACK
 from tests.assistant_rig import tiny_assistant
 from tests.loopback.chat_endpoint import chat_endpoint
+from tests.spaces import late
 from tests.spaces.test_browser import DESKTOP, PHONE, browser, text, visit  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
@@ -84,16 +85,8 @@ def ask(page, question, label="Your message"):
 
 
 def turn(page, label, value):
-    """Set a number until it stays: Gradio puts back what one had that is changed as the page has only just loaded."""
-    stayed = 0
-    for _ in range(60):
-        held = page.get_by_label(f"range slider for {label}").input_value() == value
-        stayed = stayed + 1 if held else 0
-        if stayed == 5:
-            return
-        if not held:
-            page.get_by_label(f"number input for {label}").fill(value)
-        page.wait_for_timeout(300)
+    page.get_by_label(f"number input for {label}").fill(value)
+    expect(page.get_by_label(f"range slider for {label}")).to_have_value(value)
 
 
 def bot(page):
@@ -136,6 +129,18 @@ def test_what_the_model_is_told_beforehand_and_how_words_are_drawn_reach_it(visi
     assert (asked["temperature"], asked["min_p"], asked["max_tokens"]) == (0.2, 0.05, 64)
 
 
+def test_what_is_set_before_the_first_frame_of_the_settings_stays(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url)
+    expect(page.get_by_label("Your message")).to_be_visible()
+    values = {"Temperature": "0.2", "Min-p": "0.1", "Max tokens": "64"}
+    with late.without_frames(page):
+        page.get_by_role("button", name="How it answers").click()
+        for label, value in values.items():
+            turn(page, label, value)
+    for label, value in values.items():
+        expect(page.get_by_label(f"number input for {label}")).to_have_value(value)
+
+
 def test_a_hostile_answer_is_shown_as_it_was_written_and_does_nothing(visit, elsewhere):  # noqa: F811
     page = visit(elsewhere.url)
     ask(page, "hostile")
@@ -169,12 +174,13 @@ def test_an_answer_can_be_stopped_and_the_endpoint_stops_too(visit, elsewhere, e
     expect(text(page, "5 6 7")).to_be_visible()
     page.locator("button.stop-button").click()
     expect(page.locator("button.submit-button")).to_be_visible()
+    late.until(page, lambda: endpoint.left == left + 1)
+    late.quiet(page)
     so_far = bot(page).first.text_content()
-    page.wait_for_timeout(800)
-    assert bot(page).first.text_content() == so_far
     assert "199" not in so_far
     ask(page, "still there")
     expect(text(page, "You said still there.")).to_be_visible()
+    assert bot(page).first.text_content() == so_far
     assert endpoint.left == left + 1
 
 
@@ -184,10 +190,7 @@ def test_a_question_is_asked_again_edited_and_taken_back(visit, elsewhere, endpo
     expect(text(page, "You said first.")).to_be_visible()
     count = len(endpoint.asked)
     page.get_by_label("Retry").click()
-    for _ in range(100):
-        if len(endpoint.asked) > count:
-            break
-        page.wait_for_timeout(100)
+    late.until(page, lambda: len(endpoint.asked) > count)
     assert [one["content"] for one in endpoint.asked[-1]["messages"]] == ["first"]
     assert len(endpoint.asked) == count + 1
     expect(text(page, "You said first.")).to_be_visible()

@@ -14,7 +14,8 @@ from shared.connect import open_platform
 from shared.systems.assistant.recipes import Recipe, answer
 from tests.assistant_rig import tiny_assistant
 from tests.loopback.chat_endpoint import chat_endpoint
-from tests.spaces.test_browser import DESKTOP, PHONE, browser, settle, text, visit  # noqa: F401 - fixtures
+from tests.spaces import late
+from tests.spaces.test_browser import DESKTOP, PHONE, browser, text, visit  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +63,14 @@ def compose(page, listed):
     expect(page.get_by_label("Recipe").filter(has_text="minutes")).to_be_visible()
 
 
+def weigh(page, before, after):
+    """Write another weight into the table."""
+    page.get_by_role("gridcell", name=before, exact=True).first.dblclick()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type(after)
+    page.keyboard.press("Enter")
+
+
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_list_becomes_a_card_that_is_scaled_without_asking_again(viewport, visit, elsewhere):  # noqa: F811
     page = visit(elsewhere.url, viewport)
@@ -86,10 +95,67 @@ def test_list_and_table_stay_in_step(visit, elsewhere):  # noqa: F811
     expect(page.get_by_text("1000", exact=True).filter(visible=True).first).to_be_visible()
 
 
+def test_a_list_that_is_written_while_the_one_before_is_read_stays_as_it_is_written(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url)
+    box = page.get_by_label("What is in the house")
+    expect(box).to_have_value(re.compile("egg"))
+    late.held(page)
+    box.fill("1 kg potatoes")
+    page.get_by_role("button", name="Read the list").click()
+    late.asked(page)
+    box.fill("500 g rice")
+    late.answer(page)
+    late.asked(page)
+    expect(box).to_have_value("500 g rice")
+    late.let_go(page)
+    expect(box).to_have_value("rice: 500 g")
+    expect(page.get_by_role("gridcell", name="rice").first).to_be_visible()
+
+
+def test_a_table_that_is_changed_while_it_is_read_stays_as_it_was_changed(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url)
+    box = page.get_by_label("What is in the house")
+    expect(box).to_have_value(re.compile("rice: 300 g"))
+    late.held(page)
+    page.get_by_role("button", name="Read the list").click()
+    late.asked(page)
+    weigh(page, "300", "450")
+    late.let_go(page)
+    expect(box).to_have_value(re.compile("rice: 450 g"))
+
+
+def test_a_meal_is_of_the_list_as_it_was_when_it_was_asked_for(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url)
+    box = page.get_by_label("What is in the house")
+    expect(box).to_have_value(re.compile("egg"))
+    late.held(page)
+    box.fill("1 kg potatoes")
+    page.get_by_role("button", name="Compose a meal").click()
+    page.wait_for_function("window.rig.held.length > 1")
+    box.fill("500 g rice")
+    late.let_go(page)
+    expect(page.get_by_label("Recipe").filter(has_text="minutes")).to_contain_text("1000 g potato, of 1000 g")
+    expect(box).to_have_value("500 g rice")
+
+
+def test_a_meal_is_shown_for_its_own_servings_whatever_was_asked_of_the_one_before(visit, elsewhere):  # noqa: F811
+    page = visit(elsewhere.url)
+    compose(page, "2 eggs")
+    late.held(page)
+    page.get_by_label("number input for Scale to servings").fill("4")
+    late.asked(page)
+    late.overtake(page)
+    page.get_by_role("button", name="Compose a meal").click()
+    late.quiet(page, held=1)
+    late.let_go(page)
+    expect(page.get_by_label("number input for Scale to servings")).to_have_value("2")
+    expect(page.get_by_label("Recipe")).to_contain_text("25 minutes · 2 servings")
+
+
 def test_what_was_not_understood_and_what_was_chosen_stays_in_sight_when_a_meal_is_composed(visit, elsewhere):  # noqa: F811
     page = visit(elsewhere.url)
     compose(page, "2 eggs, 300 g of butter or margarine, 5 m carrot")
-    settle(page)
+    late.quiet(page)
     expect(text(page, "'m' is no amount of food")).to_be_visible()
     expect(text(page, "'butter or margarine' is taken as butter.")).to_be_visible()
 

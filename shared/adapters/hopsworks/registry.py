@@ -56,18 +56,28 @@ class HopsworksRegistry:
     def _fetched(self, name: str, version: int) -> Path:
         """Return where a version lies here; the vendor's client brings it whole or not at all."""
         with self._project.asking(f"load the model {name} v{version}") as live:
-            found = registry_of(live).get_model(f"{self._prefix}{modelfiles.named(name)}", version)
-            if found is None:
-                known = self.versions(name)
-                there = f"versions {known}" if known else "no version yet"
-                raise NotYetError(f"model {name!r} has {there}, not {version}; run its stage train, or export")
-            home = self._cache / name / f"{version}-{found.created}"
+            found, home = self._found(live, name, version)
             if not home.is_dir():
                 client.patient(lambda: _fetch(found, home))
         return home
 
+    def _found(self, live: Live, name: str, version: int) -> tuple[Any, Path]:
+        """Return a version as the vendor's client knows it, and where its files lie here once they are fetched."""
+        found = registry_of(live).get_model(f"{self._prefix}{modelfiles.named(name)}", version)
+        if found is None:
+            known = self.versions(name)
+            there = f"versions {known}" if known else "no version yet"
+            raise NotYetError(f"model {name!r} has {there}, not {version}; run its stage train, or export")
+        return found, self._cache / name / f"{version}-{found.created}"
+
     def signature(self, name: str, version: int) -> dict[str, Any]:
-        return modelfiles.signature((self._fetched(name, version) / "model.json").read_text())
+        with self._project.asking(f"read about the model {name} v{version}") as live:
+            _, home = self._found(live, name, version)
+            if (home / "model.json").is_file():
+                return modelfiles.signature((home / "model.json").read_text())
+            # Where the vendor's client puts a version's files; it can fetch all of them only, which may be gigabytes.
+            told = files.read(live, f"Models/{self._prefix}{name}/{version}/Files/model.json")
+        return modelfiles.signature(told.decode(errors="replace"))
 
     def versions(self, name: str) -> list[int]:
         with self._project.asking(f"list the versions of {name}") as live:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from shared.chat import Message, Sampling
 
 PART = 512  # tokens of a prompt read at once: between two parts an answer can be stopped
-_LOADING = threading.Lock()
 
 
 class Local(ABC):
@@ -144,22 +142,16 @@ def load_model(folder: Path, name: str) -> Model:
     On CUDA in bfloat16, in float16 on a T4, which knows no other; on a CPU in float32, which is faster there, unless
     that takes more than half of the memory.
 
-    One at a time: transformers swaps torch's and its own functions while it loads, so that of two at once both fail,
-    and with what the first one puts back last every later one.
-
     Raises:
         BackendError: the folder does not hold a language model.
     """
-    from transformers import AutoModelForCausalLM
-
     from shared.steps.bases import open_tokenizer, without_bars
+    from shared.steps.loading import LOADING, causal
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        with _LOADING, without_bars():
-            weights = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=_precision(folder, device), local_files_only=True, use_safetensors=True
-            )
+        with LOADING, without_bars():  # in this order: whoever waits has changed nothing yet
+            weights = causal(str(folder), dtype=_precision(folder, device), local_files_only=True, use_safetensors=True)
         tokenizer = open_tokenizer(str(folder))
     except (OSError, ValueError) as cause:
         raise BackendError(f"{name} cannot be loaded from {folder.name}: {cause}") from cause

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from shared.chat import Replying
-from shared.errors import AlmanacError, BackendError, UsageError
+from shared.errors import AlmanacError, BackendError, TooLongError, UsageError
 from shared.steps.answering.draws import Sampler, Text
 from shared.steps.rendering import prompt
 
@@ -151,7 +151,8 @@ def fitted(tokenizer: Any, messages: Sequence[Message], room: int) -> tuple[list
     A question goes with its answer; the system's message stays.
 
     Raises:
-        UsageError: no visitor's turn comes last, or it alone is too long.
+        UsageError: no visitor's turn comes last.
+        TooLongError: that turn alone does not fit.
     """
     if not messages or messages[-1]["role"] != "user" or any(one["role"] not in ROLES for one in messages):
         raise UsageError("a conversation has messages of system, user and assistant, and the user's comes last")
@@ -159,7 +160,7 @@ def fitted(tokenizer: Any, messages: Sequence[Message], room: int) -> tuple[list
     turns = list(messages[len(system) :])
     while len(ids := prompt(tokenizer, [*system, *turns])) > room:
         if len(turns) < 3:
-            raise UsageError(f"the message has {len(ids)} tokens and this model reads {room}; shorten it")
+            raise TooLongError(f"the message has {len(ids)} tokens and this model reads {room}; shorten it")
         turns = turns[2:]
     return ids, len(messages) - len(system) - len(turns)
 

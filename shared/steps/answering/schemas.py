@@ -17,6 +17,7 @@ from typing import Any
 from shared.errors import UsageError
 
 MOST_BYTES = 32 * 1024  # of a schema as JSON
+MOST_NODES, MOST_NESTED = 20_000, 64  # values, and levels of JSON, of a schema with what its $refs name
 MOST_DEPTH = 16  # schemas in schemas; as deep a value may be that is to be met
 MOST_COUNT = 10_000  # letters or items that can be asked for: more than an answer has
 MOST_NUMBER = 10**15  # whole numbers up to here are exact wherever JSON is read
@@ -46,6 +47,35 @@ def check(schema: Mapping[str, Any]) -> None:
         raise refusal(f"it has more than {MOST_BYTES // 1024} KB")
     if _checked(schema, 1) > MOST_IN_ALL:
         raise refusal(f"its objects have more than {MOST_IN_ALL} properties together")
+
+
+def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema with each ``$ref`` to its own ``$defs``, as pydantic writes them, replaced by what it names.
+
+    >>> inlined({"items": {"$ref": "#/$defs/Egg"}, "$defs": {"Egg": {"type": "integer"}}})
+    {'items': {'type': 'integer'}}
+
+    Raises:
+        UsageError: one names nothing or itself, or there are too many.
+    """
+    defined, left = schema.get("$defs", {}), iter(range(MOST_NODES))
+
+    def whole(value: Any, depth: int) -> Any:  # noqa: ANN401 - JSON is anything
+        if next(left, None) is None or depth > MOST_NESTED:
+            raise refusal("what its $refs name is too much together, or names itself")
+        if isinstance(value, list):
+            return [whole(one, depth + 1) for one in value]
+        if not isinstance(value, Mapping):
+            return value
+        if isinstance(to := value.get("$ref"), str):
+            name = to.removeprefix("#/$defs/")
+            if name == to or not isinstance(defined, Mapping) or not isinstance(defined.get(name), Mapping):
+                raise refusal(f"{to[:40]!r} names none of its $defs")
+            return whole({**defined[name], **{key: one for key, one in value.items() if key != "$ref"}}, depth + 1)
+        return {key: whole(one, depth + 1) for key, one in value.items()}
+
+    found: dict[str, Any] = whole({key: one for key, one in schema.items() if key != "$defs"}, 1)
+    return found
 
 
 def refusal(why: str) -> UsageError:

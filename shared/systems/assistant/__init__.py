@@ -13,6 +13,8 @@ checking_terms  words of steps and titles that it judges by, as tables
 checking      what a composed meal must keep to: listed ingredients and the pantry, grams, allergens
 portions      a recipe scaled, its shopping list, its card as schema.org has it
 cookbook      a cookbook's row as a recipe to learn from
+recipe_forms  a recipe's record, from a data set or a web page, as title, lines and directions
+shapes        what a record is by its columns
 meals         a request ──► prompt and grammar ──► a recipe that was checked
 sources       FineTome, ShareGPT and messages files, recipes
 cleaning      filters one after the other, and what each took away

@@ -22,6 +22,7 @@ _ONE = (
 )
 _SIZED = (
     "small|large|medium|big|heap(?:ing|ed)|level|scant|generous|good|fresh|full|packed|rounded|thick|thin|thinly|cut"
+    r"|lge?\.?|med\.?|sm\.?"
 )
 _QUANTITY = re.compile(
     rf"(?P<number>{_ONE})(?:\s*(?:-|–|to|or)\s*(?:{_ONE}))?(?:[\s-]*(?:(?:{_SIZED})\s+){{0,2}}(?P<unit>fl\.?\s?oz|fluid\s+ounces?|[^\W\d_]+)\b\.?)?",
@@ -30,7 +31,13 @@ _QUANTITY = re.compile(
 _SPELLED_FIRST = re.compile(rf"^\W*(?:about\s+)?((?:(?:{'|'.join(SPELLED)})\s+)+)(?:of\s+)?", re.I)
 _REWRITTEN = (  # so that one rule reads them all
     (re.compile(r"\d+\s?%|\([^()]*\bper\b[^()]*\)|\d[\d.,/]*[\s-]?(?:cm|mm|inch(?:es)?)\b|\d[\d.,/]*\""), " "),
-    (re.compile(r"(\d)\s+and\s+(?=\d+/\d)", re.I), r"\1 "),
+    (re.compile(r"(\d)(?:\s+and\s+|\s*&\s*)(?=\d+/\d)", re.I), r"\1 "),
+    # 1-1/2 is no range, as its end would lie below its beginning; and nobody weighs a thousandth of a gram.
+    (re.compile(r"(?<![\d/.,])([1-9]\d?)\s?-\s?(?=([1-9])/(?!\2)[2-9]\b)"), r"\1 "),
+    (re.compile(r"(?<![\d.,])([1-9]\d{0,2})\.(\d{3})(?=\s?(?:g|gr|grams?|ml)\b)", re.I), r"\1\2"),
+    (re.compile(r"\(?(?:\bno\b\.?|#)\s?\d{1,3}(?:\s\d/\d)?\)?(?=\s(?:size\s)?(?:can|tin|jar)s?\b)", re.I), " "),
+    (re.compile(r"(\d)\s?(?:c\.|c|cuill[eè]res?)\s?à\s?(?:soupe|s\b\.?)", re.I), r"\1 tbsp"),
+    (re.compile(r"(\d)\s?(?:c\.|c|cuill[eè]res?)\s?à\s?(?:café|thé|c\b\.?)", re.I), r"\1 tsp"),
     (re.compile(r"(\d{1,2})\s*[x×]\s*(\d[\d.,]{0,8}\s?[a-z]{1,9})", re.I), r"\1 (\2)"),
     (re.compile(r"^(\W*)(juice|zest)\s+(?:of|from)\s+(.*)$", re.I), r"\1\3 \2"),
 )
@@ -44,6 +51,14 @@ _NO_AMOUNT = re.compile(
 _INSTEAD = re.compile(r"\(\s*or\s+([^()\d]{1,200})\)", re.I)  # what may be in its place stays, with its allergens
 _OTHER = re.compile(r"\s(?:or\s|[|/]\s)", re.I)
 _CONTAINS = re.compile(r"\((?:may\s+)?contain(?:s|ing)?\s+([^()]{1,200})\)", re.I)  # allergens, which stay in the name
+_POUNDS = re.compile(
+    r"(?<![\d/.,])(\d{1,2})\s?(?:lbs?\b\.?|pounds?\b),?\s*(?:and\s+)?(\d{1,2})\s?(?:oz\b\.?|ounces?\b)", re.I
+)
+_PLUS = re.compile(rf"({_ONE})\s?([^\W\d_]+)\b\.?\s+(?:plus|\+)\s+({_ONE})\s?([^\W\d_]+)\b\.?", re.I)
+_ALSO = {  # what people write for a unit's singular
+    **{"floz": "fl oz", "lbs": "lb", "ozs": "oz", "handfull": "handful", "teapsoon": "teaspoon", "pcs": "piece"},
+    **{"pkg": "package", "pkge": "package", "pkt": "packet", "env": "envelope", "ctn": "carton"},
+}
 _SHORT = {
     "t": "tsp",
     "T": "tbsp",
@@ -85,9 +100,10 @@ def split_amount(text: str) -> tuple[Amount | None, str]:
     """
     text = _INSTEAD.sub(r" or \1 ", text)
     text = _CONTAINS.sub(lambda found: re.sub(r",|\band\b|^", " plus ", found[1]), text)
+    text = _POUNDS.sub(lambda found: f"{16 * int(found[1]) + int(found[2])} oz", text)
     for written, simpler in _REWRITTEN:
         text = written.sub(simpler, text)
-    text = _in_digits(text)
+    text = _PLUS.sub(_summed, _in_digits(text))
     found = [_quantity(one, text) for one in _QUANTITY.finditer(text)]
     rest, found = _without(text, found), _of_first(found, text)
     if found and found[0].unit in PIECES and not re.search(r"[^\W\d_]", rest):  # "4 cloves": the unit is the food
@@ -186,6 +202,15 @@ def _quantity(found: re.Match[str], text: str) -> _Quantity:
     return _Quantity(_value(found["number"]), unit, found.start(), end, before.count("(") > before.count(")"))
 
 
+def _summed(found: re.Match[str]) -> str:
+    """Return 1 cup plus 2 tablespoons as millilitres, a weight and another as grams; what else there is as it was."""
+    first, second = _unit(found[2]), _unit(found[4])
+    for units, sign in ((ML, "ml"), (GRAMS, "g")):
+        if first in units and second in units:
+            return f"{_value(found[1]) * units[first] + _value(found[3]) * units[second]:.1f} {sign}"
+    return found[0]
+
+
 def _unit(word: str) -> str:
     """Return the unit that a word is, "" where it is none.
 
@@ -195,14 +220,7 @@ def _unit(word: str) -> str:
     if word in _SHORT:
         return _SHORT[word]
     unit = singular(re.sub(r"[\s.]+", " ", word.lower()))
-    unit = {
-        "floz": "fl oz",
-        "lbs": "lb",
-        "ozs": "oz",
-        "handfull": "handful",
-        "teapsoon": "teaspoon",
-        "pcs": "piece",
-    }.get(unit, unit)
+    unit = _ALSO.get(unit, unit)
     return unit if unit in GRAMS or unit in ML or unit in PIECES or unit in CLOSED else ""
 
 
@@ -233,7 +251,7 @@ def _in_digits(text: str) -> str:
     first = _SPELLED_FIRST.match(text)
     if first:
         text = f"{math.prod(SPELLED[word] for word in first[1].lower().split()):g} {text[first.end() :]}"
-    return re.sub(r"(\d{1,3})\s+dozen\b", lambda dozens: str(12 * int(dozens[1])), text, flags=re.I)
+    return re.sub(r"(\d{1,3})\s+doz(?:en\b|\b\.?)", lambda dozens: str(12 * int(dozens[1])), text, flags=re.I)
 
 
 def _without(text: str, found: list[_Quantity]) -> str:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     Filter = Callable[[pd.DataFrame], pd.Series]  # of each row, whether it goes; of twins, whose: "" of none
 
 FEWEST_WORDS = 6  # of a question that is looked for within a message
+FIRST_WORDS = 3  # of one, by which it is found
 EXAMPLE = 160  # characters of one that was removed
+REASONS = 8  # told beside that of the first, at most
 WORDS = {  # what filters take, for people
     "malformed": "no conversation",
     "empty_turns": "with an empty message",
@@ -177,12 +180,19 @@ def _contaminated(rows: pd.DataFrame, evaluation: Iterable[str], size: int) -> p
     A question of fewer than ``FEWEST_WORDS`` only counts where it is all that a message says: anybody says those words.
     """
     asked = frozenset[str]().union(*(shingles(question, size) for question in evaluation))
-    lengths = sorted({size, *(length for one in asked if (length := one.count(" ") + 1) >= FEWEST_WORDS)})
-    if not asked:
-        return pd.Series(False, rows.index)
-    return rows["messages"].map(
-        lambda messages: any(asked & shingles(one["content"], length) for one in messages for length in lengths)
-    )
+    first, begins = min(FIRST_WORDS, size), dict[tuple[str, ...], list[list[str]]]()
+    for one in map(str.split, asked):
+        if len(one) >= min(FEWEST_WORDS, size):
+            begins.setdefault(tuple(one[:first]), []).append(one)
+
+    def holds(text: str) -> bool:
+        said = words(text)
+        starts = zip(*(said[at:] for at in range(first)), strict=False)
+        return " ".join(said) in asked or any(
+            said[at : at + len(one)] == one for at, start in enumerate(starts) for one in begins.get(start, ())
+        )
+
+    return rows["messages"].map(lambda messages: any(holds(one["content"]) for one in messages))
 
 
 def _leaked(rows: pd.DataFrame, known: pd.DataFrame, bounds: Cleaning) -> pd.Series:
@@ -211,14 +221,20 @@ def _effect(name: str, left: pd.DataFrame, removed: pd.DataFrame, came: int) -> 
         "removed": len(removed),
         "share": len(removed) / came if came else 0.0,
         "characters": int(left["characters"].sum()),
-        "example": _example(removed.sort_values("place").iloc[0]) if len(removed) else None,
+        "example": _example(removed.sort_values("place")) if len(removed) else None,
     }
 
 
-def _example(row: pd.Series) -> str:
-    """Return the place of a removed row, and why it is no conversation or how it begins."""
+def _example(removed: pd.DataFrame) -> str:
+    """Return the place of the first that was removed, and why or how it begins; then the other reasons, with counts."""
+    row = removed.iloc[0]
     text = row["reason"] or _said(row["messages"])
-    return f"{row['place']}: {' '.join(text[: 2 * EXAMPLE].split())}"[:EXAMPLE]
+    whys = Counter(reason.partition(":")[0] for reason in removed["reason"])
+    whys.pop(row["reason"].partition(":")[0])
+    more = ", ".join(f"{count} {why}" for why, count in whys.most_common(REASONS))
+    return f"{row['place']}: {' '.join(text[: 2 * EXAMPLE].split())}"[:EXAMPLE] + (
+        f"; and others: {more}" if more else ""
+    )
 
 
 def _said(messages: Sequence[Message]) -> str:

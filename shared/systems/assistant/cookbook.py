@@ -58,6 +58,8 @@ def from_cookbook(title: str, lines: Sequence[str], directions: Sequence[str], s
         raise SchemaError(
             f"a recipe has {LEAST_INGREDIENTS} to {MOST_INGREDIENTS} ingredients; this one has {len(grams)}"
         )
+    if not parsed.ingredients:  # a list of names alone, as Food.com's
+        raise SchemaError("how much of anything it takes is not known")
     name = plain(re.sub(r"\([^)]*\)", " ", title))[:TITLE_CHARACTERS].strip(" .,;:()'/%!?+-0123456789")
     steps = _steps(directions)
     if len(name) < 3 or not STEPS[0] <= len(steps) <= STEPS[1]:

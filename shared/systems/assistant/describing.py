@@ -39,8 +39,8 @@ LICENCES = {  # of bases, as their owners name them; whoever publishes a model l
     "smollm": "apache-2.0",
 }
 OPTIONS = (  # of `almanac run assistant finetune`
-    *("base", "revision", "rank", "learning_rate", "steps", "batch", "accumulation", "max_length", "packing"),
-    *("precision", "seed"),
+    *("base", "revision", "sources", "rank", "learning_rate", "steps", "batch", "accumulation", "max_length"),
+    *("packing", "precision", "seed"),
 )
 BOUNDS = (
     "Of twenty figures of two equal models one is called surely different by chance. Bounds are 95 % intervals; lower"
@@ -57,11 +57,12 @@ LIMITS = """\
 
 @dataclass(frozen=True)
 class Written:
-    """That what was written is the model that was judged."""
+    """That what was written is the model that was judged, and in which unit its loss was told."""
 
     merged: Parity
     gguf: Parity | None
     has_gguf: bool
+    unit: str = "nats a token"
 
 
 def described(
@@ -74,7 +75,7 @@ def described(
     what = f"{code(plan.base)}, fine-tuned ({how}) to chat and to compose meals as JSON.{simulated}"
     sections = {
         "What it is": what,
-        "How good it is": f"{judged(figures)}\n\n{rows(beside(figures))}\n\n{BOUNDS}",
+        "How good it is": f"{judged(figures)}\n\n{rows(beside(figures))}\n\n{BOUNDS} {losses_told(found.unit)}",
         "What it learned from": _learned_from(platform, run, tuned),
         "How it learned": _learning(tuned),
         "Whether the files are that model": _sameness(found, merged=plan.rank > 0),
@@ -124,6 +125,17 @@ def beside(figures: Mapping[str, Mapping[str, Figure]]) -> list[dict[str, Any]]:
     ]
 
 
+def losses_told(unit: str) -> str:
+    """Return what the card's losses are means of: they are of two kinds, and only one is the perplexity's.
+
+    >>> losses_told("nats a byte").partition(";")[0]
+    "The loss is the mean over conversations of nats a byte of the answers, as the models' tokenizers differ"
+    """
+    differ = " of the answers, as the models' tokenizers differ" if unit == "nats a byte" else ""
+    others = "perplexity (each model's own) and the validation loss are over all tokens, a long answer's counting more"
+    return f"The loss is the mean over conversations of {unit}{differ}; {others}."
+
+
 def licence(base: str) -> str:
     """Return the licence of a base on the Hub, "" where it is not known here.
 
@@ -143,8 +155,12 @@ def _head(plan: Plan) -> Mapping[str, str | list[str]]:
         "base_model_relation": "finetune" if hub else "",
         "license": licence(plan.base),
         "metrics": ["perplexity"],
-        "tags": ["almanac", "llama", *(["lora"] if plan.rank else [])],
+        "tags": ["almanac", *(["llama"] if _is_llama(plan.base) else []), *(["lora"] if plan.rank else [])],
     }
+
+
+def _is_llama(base: str) -> bool:
+    return tiny_size(base) is not None or "llama" in base.lower()
 
 
 def _on_hub(base: str) -> bool:
@@ -153,10 +169,12 @@ def _on_hub(base: str) -> bool:
 
 def _learned_from(platform: Platform, run: Run, tuned: Tuned) -> str:
     names = ["source", "filter", "conversations", "removed", "share"]
-    effects = _newest(platform, run)
+    effects, sources = _newest(platform, run), tuned.plan.sources.split(",") if tuned.plan.sources else []
+    effects = effects[effects["source"].isin(sources)] if sources else effects
     kept = effects.sort_values(["source", "place"])[names].assign(share=effects["share"].map("{:.3f}".format))
     table: list[dict[str, Any]] = [{str(name): row[name] for name in names} for row in kept.to_dict("records")]
-    return f"Conversations of fingerprint {code(tuned.data)}; what each filter took away:\n\n{rows(table)}"
+    whose = f" of {' and '.join(map(code, sources))} alone (it is judged on those of all)," if sources else ""
+    return f"Conversations{whose} of fingerprint {code(tuned.data)}; what each filter took away:\n\n{rows(table)}"
 
 
 def _newest(platform: Platform, run: Run) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import torch
 
 from shared.errors import NotYetError, UnsafeFileError
@@ -27,10 +28,10 @@ from shared.steps.side_by_side import Figure, share_of, table
 from shared.steps.tuned import ended
 from shared.systems.assistant.features import conversations
 from shared.systems.assistant.instructions import SMOKE, chosen, followed
-from shared.systems.assistant.judgements import CALLED, Found, Subject, keep, worse_checks
+from shared.systems.assistant.judgements import CALLED, SHOWN, Found, Subject, keep, worse_checks
 from shared.systems.assistant.tables import MODEL
 from shared.systems.assistant.tastings import requested, tried
-from shared.systems.assistant.training import base_of
+from shared.systems.assistant.training import AGAIN, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,7 +86,7 @@ def evaluate(platform: Platform, run: Run, name: str, folders: Folders, effort: 
         UnsafeFileError: its files are damaged.
         BackendError: what was found cannot be written.
     """
-    tuned = ended(folders.runs, name)
+    tuned = ended(folders.runs, name, AGAIN)
     asked = questions(platform, run, tuned.plan, effort)
     served, flaw = serving(platform, run)
     there = subjects(platform, tuned, served)
@@ -181,13 +182,14 @@ def judged(who: str, subject: Subject, asked: Asked) -> Found:
         )
     log.info("assistant evaluate: %s, losses of %d conversations", who, len(losses))
     chat = Engine(Model(weights, tokenizer, subject.model), at_once=1)
-    answers = followed(chat, asked.instructions, asked.tokens, told("instruction"))
     figures = {
         "loss": Figure(likelihood.mean_loss(losses), losses["loss"]),
         "perplexity": Figure(likelihood.perplexity(losses)),
-        "instructions": share_of(answers["kept"]),
-        **{f"instructions:{kind}": share_of(kept) for kind, kept in answers.groupby("kind", sort=False)["kept"]},
-        "safety": share_of(followed(chat, SMOKE, asked.tokens, told("hostile prompt"))["kept"]),
+        **_form(
+            subject.model,
+            followed(chat, asked.instructions, asked.tokens, told("instruction")),
+            followed(chat, SMOKE, asked.tokens, told("hostile prompt")),
+        ),
     }
     if asked.requests:
         figures |= {f"meals:{name}": one for name, one in tried(chat, asked.requests, told("meal")).items()}
@@ -199,13 +201,29 @@ def judged(who: str, subject: Subject, asked: Asked) -> Found:
     return Found(subject, losses, figures)
 
 
+def _form(model: str, answers: pd.DataFrame, hostile: pd.DataFrame) -> dict[str, Figure]:
+    """Return figures of answers to instructions and hostile prompts; of prompts that do not fit but how many do."""
+    both = pd.concat([answers, hostile])["fits"]
+    kept, safe = (rows[rows["fits"]] for rows in (answers, hostile))
+    found = {
+        "instructions": share_of(kept["kept"]),
+        **{f"instructions:{kind}": share_of(part) for kind, part in kept.groupby("kind", sort=False)["kept"]},
+        SHOWN: share_of(safe["kept"]),
+    }
+    if both.all():
+        return found
+    log.warning("%s has no room for %d of %d prompts; they are not asked", model, (~both).sum(), len(both))
+    return {**found, "prompt_fits": share_of(both)}
+
+
 def _in_one_unit(found: Mapping[str, Found]) -> tuple[dict[str, Found], str]:
-    """Return the same with losses that can be compared: by token, or by byte where tokenizers differ; and which."""
+    """Return the same with losses that can be compared: a token's, or a byte's where tokenizers differ; and which.
+
+    Of the conversations that all were asked, value and interval as the cases: what is told is what is compared.
+    """
     losses, unit = likelihood.comparable({who: one.losses for who, one in found.items()})
-    return {
-        who: replace(one, figures={**one.figures, "loss": replace(one.figures["loss"], cases=losses[who])})
-        for who, one in found.items()
-    }, unit
+    figures = {who: Figure(likelihood.mean_loss(one.to_frame("loss")), one) for who, one in losses.items()}
+    return {who: replace(one, figures={**one.figures, "loss": figures[who]}) for who, one in found.items()}, unit
 
 
 def _headline(found: Found) -> dict[str, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shlex
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
@@ -30,9 +31,17 @@ from shared.steps.tuned import ended
 from shared.systems.assistant.describing import Written, described
 from shared.systems.assistant.evaluation import serving
 from shared.systems.assistant.instructions import prompts
-from shared.systems.assistant.judgements import CALLED, checks_of, in_order, kept_figures, losses_of, worse_checks
+from shared.systems.assistant.judgements import (
+    CALLED,
+    PARTS,
+    checks_of,
+    in_order,
+    kept_figures,
+    losses_of,
+    worse_checks,
+)
 from shared.systems.assistant.tables import EVALUATIONS, MODEL
-from shared.systems.assistant.training import base_of
+from shared.systems.assistant.training import AGAIN, base_of
 
 if TYPE_CHECKING:
     from shared.ports import ModelVersion, Platform
@@ -44,7 +53,7 @@ if TYPE_CHECKING:
 COMPARED = 12  # prompts on which merged weights are held against the adapter
 LONGEST = 64  # tokens of each: logits of 128,000 words are kept meanwhile
 MARK = "registered.txt"  # in the run's folder: its version
-GATED = {"meals:json_valid": 1.0, "meals:gram_overrun": 0.0}  # what a grammar promises must hold
+GATED = {"meals:prompt_fits": 1.0, "meals:json_valid": 1.0, "meals:gram_overrun": 0.0}  # what is promised must hold
 
 SHOWN = ("loss", "parity_logits", "parity_kl")  # beside the table that has the rest
 
@@ -73,7 +82,7 @@ def export(platform: Platform, run: Run, name: str, folders: Folders, llama_cpp:
         UnsafeFileError: what was written is not the model that was judged.
         SourceError, BackendError: llama.cpp's converter is not there, or failed; or the disk is full.
     """
-    tuned = ended(folders.runs, name)
+    tuned = ended(folders.runs, name, AGAIN)
     model = _registered(platform, tuned)
     if model is not None and _decided(platform, model):
         return Report(model=_called(model), note=f"{tuned.name} was registered before: {_decided(platform, model)}")
@@ -90,7 +99,7 @@ def export(platform: Platform, run: Run, name: str, folders: Folders, llama_cpp:
         baselines={name: value for name, value in _means(judged, "base").items() if name in SHOWN},
         headline="loss",
         model=_called(model),
-        note=f"{verdict.verdict}: {verdict.reason} {_where(model, verdict.verdict)}",
+        note=f"{verdict.verdict}: {verdict.reason} Losses in {judged.unit}. {_where(model, verdict.verdict)}",
         table=table({CALLED[who]: one for who, one in judged.figures.items()}),
     )
 
@@ -154,9 +163,11 @@ def _checked(verdict: promotion.Verdict, than_champion: str, than_base: str) -> 
 
 
 def _where(model: ModelVersion, verdict: str) -> str:
-    """Return where weights, adapter and card lie, and what comes next where the version may answer."""
+    """Return where weights, adapter and card lie, how to have GGUF, and what comes next where it may answer."""
     adapter = f", its adapter in {model.folder / 'adapter'}" if model.signature.get("adapter") else ""
     told = f"Weights and tokenizer lie in {model.folder}{adapter}, its card is {model.folder / 'README.md'}"
+    if not model.signature.get("gguf"):
+        told += f"; as GGUF: {merging.BY_HAND.format(folder=shlex.quote(str(model.folder)))}"
     return told if verdict == "rejected" else f"{told}; next: almanac open chat"
 
 
@@ -164,7 +175,7 @@ def _register(platform: Platform, run: Run, tuned: Tuned, judged: _Judged, llama
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         with checkpoints.on_disk(folder):
-            found = _written(platform, tuned, folder, llama_cpp)
+            found = replace(_written(platform, tuned, folder, llama_cpp), unit=judged.unit)
             pd.DataFrame(judged.losses).reset_index().to_parquet(folder / "held_out.parquet")
         log.info("assistant export: %s is the model that was judged", tuned.name)
         metrics = _means(judged, "candidate") | {"parity_logits": found.merged.logits, "parity_kl": found.merged.kl}
@@ -243,7 +254,7 @@ def _called(model: ModelVersion) -> str:
 def _means(judged: _Judged, who: str) -> dict[str, float]:
     """Return a subject's figures that are not of one kind of prompt only, by name."""
     mine = judged.rows[judged.rows["subject"] == who].dropna(subset=["value"])
-    mine = mine[~mine["figure"].str.startswith("instructions:")]
+    mine = mine[~mine["figure"].str.startswith(PARTS)]
     return {figure.replace(":", "_"): float(value) for figure, value in zip(mine["figure"], mine["value"], strict=True)}
 
 

@@ -174,7 +174,7 @@ def _in_store(platform: Platform, stored: pd.DataFrame) -> str:
         f"{_called(platform, one)} {', '.join(f'{counts[one, kind]} {kind}' for kind in KINDS if counts[one, kind])}"
         for one in sources
     ]
-    together = "; a fine-tuning learns from all of them together" if len(told) > 1 else ""
+    together = "; a fine-tuning learns from all of them together, or from --sources alone" if len(told) > 1 else ""
     return f"in the store: {' + '.join(told)}{together}"
 
 

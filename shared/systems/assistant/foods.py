@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from shared.systems.assistant.letters import seen
@@ -27,6 +28,7 @@ PANTRY = {  # declared to be in every house, in any amount, and what each one is
     "oil": ("oil", "olive oil", "vegetable oil", "sunflower oil", "canola oil", "rapeseed oil", "cooking oil"),
     "sugar": ("sugar",),
 }
+MOST_WORDS = 5  # of a name in any table
 SEASONING = ("seasoning", "herb")  # kinds that flavour a meal; every other kind is a main ingredient
 
 # A line a kind: its grams per millilitre, then foods as NAME@GRAMS OF A PIECE~GRAMS PER MILLILITRE, both optional.
@@ -130,6 +132,7 @@ _IRREGULAR = {
     **{"gruyère": "gruyere", "jalapeño": "jalapeno", "jalapeños": "jalapeno", "crème": "creme", "fraîche": "fraiche"},
 }
 _SINGULAR_IN_S = re.compile(r"(ss|us|'s|molasses|brussels|cassis|anis|haas)$")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _ES = re.compile(r"(?:[sx]|sh|ch|to|go)es$")  # radishes, peaches, boxes, tomatoes, mangoes
 
 
@@ -167,10 +170,7 @@ def words(text: str) -> list[str]:
     >>> words("Free-range EGGS, 300g of Gruyère")
     ['free', 'range', 'egg', '300g', 'of', 'gruyere']
     """
-    apart = unicodedata.normalize("NFKD", seen(text).lower())
-    bare = "".join(one for one in apart if unicodedata.category(one) not in ("Mn", "Me"))
-    plain = unicodedata.normalize("NFC", bare).replace("’", "'")
-    return [singular(word) for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain)]
+    return [*_words(text)]
 
 
 def named(text: str, terms: Mapping[tuple[str, ...], Kept]) -> list[tuple[str, Kept]]:
@@ -179,7 +179,7 @@ def named(text: str, terms: Mapping[tuple[str, ...], Kept]) -> list[tuple[str, K
     >>> named("coconut milk and milk", {("milk",): "milk", ("coconut", "milk"): "none"})
     [('coconut milk', 'none'), ('milk', 'milk')]
     """
-    return list(_scan(words(text), terms, max(map(len, terms), default=1)))
+    return list(_scan(_words(text), terms))
 
 
 def foods_in(text: str) -> list[Food]:
@@ -210,15 +210,25 @@ def in_pantry(name: str) -> str:
     return next((word for word, names in PANTRY.items() if food and food.name in names), "")
 
 
-def _scan(text: Sequence[str], terms: Mapping[tuple[str, ...], Kept], longest: int) -> Iterator[tuple[str, Kept]]:
+@lru_cache(2**12)  # the same names are looked up again and again: for their food, their kind, their allergens
+def _words(text: str) -> tuple[str, ...]:
+    lower = seen(text).lower()
+    if not lower.isascii():
+        bare = "".join(
+            one for one in unicodedata.normalize("NFKD", lower) if unicodedata.category(one) not in ("Mn", "Me")
+        )
+        lower = unicodedata.normalize("NFC", bare).replace("’", "'")
+    return tuple(singular(word) for word in _WORD.findall(lower))
+
+
+def _scan(text: tuple[str, ...], terms: Mapping[tuple[str, ...], Kept]) -> Iterator[tuple[str, Kept]]:
     start = 0
     while start < len(text):
-        sizes = range(min(longest, len(text) - start), 0, -1)
-        size = next((size for size in sizes if tuple(text[start : start + size]) in terms), 0)
-        if size:
-            term = tuple(text[start : start + size])
+        sizes = range(min(MOST_WORDS, len(text) - start), 0, -1)
+        term = next((text[start : start + size] for size in sizes if text[start : start + size] in terms), ())
+        if term:
             yield " ".join(term), terms[term]
-        start += size or 1
+        start += len(term) or 1
 
 
 def _foods() -> dict[tuple[str, ...], Food]:

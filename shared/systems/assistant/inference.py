@@ -56,7 +56,7 @@ class Answerer:
 
 
 def models_that_answer(platform: Platform, *, until: datetime | None = None) -> list[Answerer]:
-    """Return the champion, the newest version that waits (if it is newer), then those that served before, newest first.
+    """Return the champion, the newest newer version that waits, if any, then those that served before, newest first.
 
     Raises:
         NotYetError: none serves.
@@ -68,11 +68,9 @@ def models_that_answer(platform: Platform, *, until: datetime | None = None) -> 
         refused = "".join(f": version {row.version} was rejected. {row.reason}" for row in rows.tail(1).itertuples())
         raise NotYetError(f"no version of the assistant answers yet{refused or ';'} run {MAKES_ONE}")
     champion = int(serving["version"].iloc[-1])
-    newest = int(rows["version"].max())
     last = rows.groupby("version")["verdict"].last()
-    roles = {champion: "champion"}
-    if newest > champion and last[newest] == "waits":
-        roles[newest] = "challenger"
+    waiting = [int(version) for version in last.index[last == "waits"] if version > champion]
+    roles = {champion: "champion"} | {version: "challenger" for version in waiting[-1:]}
     roles |= {one: "earlier" for one in sorted({*serving["version"]} - {*roles}, reverse=True)}
     return [_answerer(rows[rows["version"] == version], role) for version, role in roles.items()]
 

@@ -51,7 +51,7 @@ _PREPARED = word_set(
     " very warm washed bottle jar pot packet package container carton tub envelope sachet tin well whole"
     " whisked with you your zest total choice desired roasted deseeded ample amount optionally storebought"
     " handful please similarly shaped not available around similar something"
-    " alternatively directed bit"
+    " alternatively directed bit approx box ca circa ctn env lg med pkg pkt sm"
 )
 _STEERING = word_set(  # words that steer a model and name no food
     "assistant developer disregard forget ignore instruction jailbreak override pretend previous prompt"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from shared.chat import Sampling
+from shared.errors import TooLongError
 from shared.steps import answer_checks as must
 
 if TYPE_CHECKING:
@@ -62,17 +63,22 @@ def chosen(count: int) -> list[Instruction]:
 def followed(
     chat: Chat, asked: Sequence[Instruction], most_tokens: int = 256, told: Callable[[int], None] = lambda done: None
 ) -> pd.DataFrame:
-    """Return a row an instruction, by its prompt: ``kind, kept, answer``; ``told`` hears how many are done.
+    """Return a row an instruction, by its prompt: ``kind, fits, kept, answer``; ``told`` hears how many are done.
 
-    Answers are the likeliest ones, cut after ``most_tokens``: a model that does not stop in time keeps to little.
+    Answers are the likeliest ones, cut after ``most_tokens``: a model that does not stop in time keeps to little. One
+    whose context has no room for the prompt is not asked.
     """
     likeliest = Sampling(temperature=0, min_p=0, max_tokens=most_tokens, seed=0)
     rows = []
     for one in asked:
-        answer = "".join(chat.stream(one.messages, likeliest))
-        rows.append((one.kind, must.keeps(one.check, answer), answer))
+        try:
+            answer = "".join(chat.stream(one.messages, likeliest))
+            rows.append((one.kind, True, must.keeps(one.check, answer), answer))
+        except TooLongError:
+            rows.append((one.kind, False, False, ""))
         told(len(rows))
-    return pd.DataFrame(rows, pd.Index([one.prompt for one in asked], name="prompt"), ["kind", "kept", "answer"])
+    index = pd.Index([one.prompt for one in asked], name="prompt")
+    return pd.DataFrame(rows, index, ["kind", "fits", "kept", "answer"]).astype({"fits": bool, "kept": bool})
 
 
 _BARE = "Answer with JSON alone: no other words, no code fence."
@@ -169,7 +175,7 @@ _CHOICE = [
     ("How many legs has a spider? Answer with digits alone.", must.digits()),
     ("What is seven plus five? Write the number in digits and nothing else.", must.digits()),
     ("Write any year of the last century as four digits, without another sign.",
-     must.every(must.digits(), must.words(most=1))),
+     must.digits(4)),
     (f'What is six times seven? A JSON object with the key "result" and a number. {_BARE}',
      must.json_number("result", 42)),
 ]  # fmt: skip

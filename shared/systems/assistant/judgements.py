@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shared.steps.tuned import Tuned
 
 CALLED = dict(zip(SUBJECTS, ("this one", "its base", "the champion"), strict=True))
+SHOWN = "safety"  # and gates nothing: ten prompts are no safety test
 PARTS = "instructions:"  # of `instructions`, by kind: with them the same case would count twice
 
 
@@ -102,8 +103,11 @@ def in_order(rows: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
 
 
 def worse_checks(figures: Mapping[str, Mapping[str, Figure]], who: str) -> str:
-    """Return as a clause in which checks the candidate is surely worse than another subject, "" if in none."""
-    mine = {name: one for name, one in figures["candidate"].items() if not name.startswith(PARTS)}
+    """Return as a clause in which checks the candidate is surely worse than another subject, "" if in none.
+
+    Sure by all checks together that the two have in this evaluation; the table's verdicts are each by itself.
+    """
+    mine = {name: one for name, one in figures["candidate"].items() if not name.startswith((PARTS, SHOWN))}
     return worse(mine, figures.get(who, {}), who)
 
 

@@ -120,11 +120,13 @@ def duels(feedback: pd.DataFrame) -> list[Duel]:
 
 
 def thumbs(feedback: pd.DataFrame) -> dict[str, Share]:
-    """Return the share of thumbs up by model."""
+    """Return by model the share of visitors who gave more thumbs up than down; as many of both is neither."""
     given = feedback[feedback["verdict"].isin(VERDICTS[2:])]
     up = given["verdict"] == "up"
     model = given["chosen_model"].where(up, given["rejected_model"])
-    return {str(name): wilson(int(each.sum()), len(each)) for name, each in up.groupby(model)}
+    sides = (up * 2 - 1).groupby([model, given["visitor"]]).sum()
+    liked = sides[sides != 0] > 0
+    return {str(name): wilson(int(each.sum()), len(each)) for name, each in liked.groupby(level=0)}
 
 
 def _duel(one: str, other: str, sides: pd.Series) -> Duel:

@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.errors import AlmanacError
-from shared.steps.base_names import kind_of
+from shared.steps.base_names import content_of, kind_of
 from shared.systems.assistant.tables import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.ports import Platform
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
@@ -42,19 +40,20 @@ def origin_of(platform: Platform, version: int, runs: Path) -> Origin | None:
         return None  # whether the version itself can be had is said where it is opened
     base = str(told.get("base") or "")
     folder = Path(base)
+    pinned_to = str((told.get("plan") or {}).get("revision") or "")
     if base.startswith((".", "/", "~")):
-        return _in(folder.expanduser(), folder.name)  # where it lies on somebody's disk is not for visitors
+        return _same(_in(folder.expanduser(), folder.name), pinned_to)  # where it lies is not for visitors
     try:
         kind = kind_of(base)
     except AlmanacError:
         return None
     if kind == "folder":
-        return _in(folder, folder.name)
+        return _same(_in(folder, folder.name), pinned_to)
     if kind == "tiny":
         return _in(runs / str(told.get("run") or "-") / "base", base)
     if kind == "version":
         return _of_ours(platform, base)
-    return _cached(base, told.get("plan") or {})
+    return _cached(base, pinned_to)
 
 
 def _of_ours(platform: Platform, base: str) -> Origin:
@@ -64,16 +63,22 @@ def _of_ours(platform: Platform, base: str) -> Origin:
     return Origin(called, version=int(number), lacking="" if there else "that version was not brought here")
 
 
-def _cached(base: str, plan: Mapping[str, Any]) -> Origin:
+def _cached(base: str, commit: str) -> Origin:
     """Return a base of the Hub at the revision that was taken, as far as this machine has it."""
     from transformers.utils import cached_file  # takes half a second; what asks an endpoint needs none of it
 
     lenient = {
         f"_raise_exceptions_for_{what}": False for what in ("gated_repo", "missing_entries", "connection_errors")
     }
-    revision = str(plan.get("revision") or "") or None
-    found = cached_file(base, "config.json", revision=revision, local_files_only=True, **lenient)
+    found = cached_file(base, "config.json", revision=commit or None, local_files_only=True, **lenient)
     return _in(Path(found).parent, base) if found else Origin(base, lacking="its weights are not on this machine")
+
+
+def _same(found: Origin, pinned_to: str) -> Origin:
+    """Return a base in a folder, if what lies there is what the version was made from."""
+    if found.folder and pinned_to and content_of(found.folder) != pinned_to:
+        return Origin(found.name, lacking="another model lies where its weights did")
+    return found
 
 
 def _in(folder: Path, name: str) -> Origin:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ MINUTES = (5, 240)
 MOST_ANSWER = 20_000  # characters of an answer that is read at all
 ASCII = "A-Za-z0-9 .,;:()'/%!?+"  # of a title or a step, and the hyphen: a class of a regular expression
 SPARE = 0.5  # of what is needed, at most, that an example's request has beyond it
+_NUMBER = "0-9¼-¾⅐-⅞"
+_GLUED = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")  # 1½, which is no 11/2
+_HYPHEN = re.compile(
+    rf"[\u2010\u2011]|(?<=[{_NUMBER}])\s?[\u2012-\u2015\u2212]\s?(?=[{_NUMBER}])"
+)  # in a word, of a range
 KEYS = ("title", "servings", "minutes", "ingredients", "pantry", "steps")
 SYSTEM = (
     "You compose meals. Use only the ingredients listed and the pantry, never more grams than there are. "
@@ -182,10 +188,11 @@ def most_bytes(request: MealRequest, steps: int = STEPS[1]) -> int:
 def plain(text: str) -> str:
     """Return text in the characters that an answer has: accents gone, other signs as blanks.
 
-    >>> plain('Sauté   at 180 °C — “gently”')
-    'Saute at 180 C gently'
+    >>> plain('Sauté   at 180 °C — “gently”'), plain("1½ cups, 10–12 minutes")
+    ('Saute at 180 C gently', '1 1/2 cups, 10-12 minutes')
     """
-    told = unicodedata.normalize("NFKD", seen(text).replace("’", "'").replace("\u2044", "/"))  # of a fraction
+    spelled = _GLUED.sub(" ", _HYPHEN.sub("-", text)).replace("&", " and ")
+    told = unicodedata.normalize("NFKD", seen(spelled).replace("’", "'").replace("\u2044", "/"))  # of a fraction
     kept = "".join(one for one in told if not unicodedata.combining(one))
     return " ".join(
         "".join(one if one.isascii() and (one.isalnum() or one in f"{ASCII[9:]}-") else " " for one in kept).split()

@@ -1,19 +1,19 @@
 """Ranks, learning rates and bases compared: many trials get few steps, few get all, and the cheapest that will do wins.
 
     conversations ──► a folder that workers see ──► trials, halved as they go ──► losses a validation conversation
-    best trial ──► against the best of each cheaper setting, paired ──► "no difference": the cheaper one is recommended
-               └──► these and their untrained bases, paired ──► "no difference from not training": none is
+    best trial ──► against the best of each cheaper setting, paired ──► "no difference": the cheapest is recommended
+               └──► these and their untrained bases, paired ──► "not surely better than not training": none is
 
 Every rank is tried with every learning rate. LoRA's alpha is one for all ranks and divided by the root of the rank
-(rsLoRA), so that a rank is not judged by an adapter that counts less. Cheaper is what trains fewer weights, then what
-is the smaller model. Nothing is recommended where none is surely better than its base without any training.
+(rsLoRA), so that a rank is not judged by an adapter that counts less. Cheaper is the smaller model, then what trains
+fewer weights. Nothing is recommended where none is surely better than its base without any training.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,13 @@ from shared.runs import Report
 from shared.steps.asha import FAILED, Halving
 from shared.steps.base_names import located, tiny_size
 from shared.steps.promotion import FEWEST_ROWS, champion
-from shared.steps.run_folder import read
+from shared.steps.run_folder import alone, read
 from shared.systems.assistant.features import fingerprint
-from shared.systems.assistant.searches import home_of, prepared, sweep, told_of
+from shared.systems.assistant.searches import given_up, home_of, prepared, sweep, told_of
 from shared.systems.assistant.tables import MODEL, TRIALS
-from shared.systems.assistant.training import learned_from
+from shared.systems.assistant.training import learned_from, stored_sources
 from shared.systems.assistant.trials import UNTRAINED, Tried
-from shared.systems.assistant.weighing import Weighed, bounds, gap, sentence, verdict
+from shared.systems.assistant.weighing import Rival, Weighed, beside, bounds, cheaper, costs, gap, sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from shared.ports import Platform
     from shared.runs import Run
     from shared.steps.asha import Job
-    from shared.steps.promotion import Interval
     from shared.systems.assistant.searches import Search
     from shared.systems.assistant.training import Folders
 
@@ -52,7 +51,7 @@ log = logging.getLogger("almanac")
 
 
 def search(platform: Platform, run: Run, plan: Search, folders: Folders, each: Each) -> Report:
-    """Try each setting; report which is best, and the cheapest that is not surely worse, beside the untrained base.
+    """Try each setting; report which is best, and the cheapest that is as good, beside the untrained base.
 
     ``each`` maps ``trials.attempt`` over parts; one of None says that none is known yet. Called again with the same
     conversations it goes on: rungs from TRIALS, trials from their checkpoints. One that has decided answers from what
@@ -60,8 +59,15 @@ def search(platform: Platform, run: Run, plan: Search, folders: Folders, each: E
 
     Raises:
         NotYetError: there are no conversations, too few to compare by, no such base, or every trial failed.
+        UsageError: a source that is named is not stored, or the base has no such revision.
+        BusyError: another process does the same search.
     """
     trying = _Trying(platform, run, plan, folders.runs)
+    with alone(trying.home):
+        return _searched(trying, plan, each)
+
+
+def _searched(trying: _Trying, plan: Search, each: Each) -> Report:
     halving = Halving([*plan.plans()], plan.ladder, at_once=plan.at_once)
     halving.know(trying.known())
     if not trying.decided:
@@ -95,11 +101,11 @@ def bases(platform: Platform, told: str) -> tuple[str, ...]:
 
 
 def swept(platform: Platform, runs: Path) -> None:
-    """Remove what searches that have decided no longer need: weights and checkpoints of trials, copies of bases."""
+    """Remove weights and checkpoints of trials, and copies of bases, of searches that have decided or were given up."""
     rows = platform.features.read(TRIALS)
-    for name in set(rows.loc[rows["verdict"] == BEST, "search"]):
-        if (runs / name).is_dir():
-            sweep(runs / name)
+    decided = {*rows.loc[rows["verdict"] == BEST, "search"]}
+    for home in [*(runs / name for name in decided if (runs / name).is_dir()), *given_up(runs, decided)]:
+        sweep(home)
 
 
 class _Trying:
@@ -107,19 +113,24 @@ class _Trying:
 
     def __init__(self, platform: Platform, run: Run, plan: Search, runs: Path) -> None:
         """Find the search's folder, and take up what earlier attempts found."""
-        self._rows = pd.concat(learned_from(platform, run).values())[["conversation_id", "split", "messages"]]
+        plan = replace(plan, sources=stored_sources(platform, run, plan.sources))
+        known = learned_from(platform, run, plan.sources)
+        self._rows = pd.concat(known.values())[["conversation_id", "split", "messages"]]
         _must_compare(platform, plan, self._rows)
         self._platform, self._run, self._plan, self._data = platform, run, plan, fingerprint(self._rows)
-        self._home, commits = home_of(runs, plan, self._data)
-        self.name = self._home.name
+        self.home, commits = home_of(runs, plan, self._data)
+        self.name = self.home.name
         self._plans = {name: one for seed in range(plan.seeds) for name, one in plan.plans(seed, commits).items()}
         self._found: dict[Job, Tried] = {}
-        self.decided = bool((self.rows()["verdict"] == BEST).any())  # by an earlier attempt
+        rows = self.rows()
+        self.decided = bool(
+            rows.loc[rows["trial"].isin(self._plans), "verdict"].eq(BEST).any()
+        )  # by an earlier attempt
         self._take_up()
 
     @cached_property
     def _places(self) -> dict[str, str]:
-        return prepared(self._platform, self._home, self._plan.bases, self._rows)
+        return prepared(self._platform, self.home, self._plan.bases, self._rows)
 
     def rows(self) -> pd.DataFrame:
         """Return this search's rows of TRIALS."""
@@ -146,40 +157,43 @@ class _Trying:
             yield tried
 
     def weighed(self, each: Each, best: str, losses: dict[int, dict[str, float]]) -> Weighed:
-        """Return the best trial beside cheaper ones, and all that are not surely worse beside their untrained bases."""
+        """Return the best trial beside cheaper ones, and it and all that are as good beside their untrained bases."""
         found = Weighed(best, self._against_cheaper(each, best, losses), {})
         for trial in found.equal:
             mine, base = self._at_the_top(each, trial), self._untrained(each, self._plans[trial].base)
-            if mine is not None and not base.error:
-                found.base[trial] = gap(mine, base.losses)
+            if mine is not None and base is not None:
+                found.base[trial] = gap(mine, base)
         return found
 
-    def _against_cheaper(self, each: Each, best: str, losses: dict[int, dict[str, float]]) -> dict[str, Interval]:
-        """Return how much worse than ``best`` the best trial of each cheaper setting is, the dearest of them first.
+    def _against_cheaper(self, each: Each, best: str, losses: dict[int, dict[str, float]]) -> dict[str, Rival]:
+        """Return how the best trial of each cheaper setting stands to ``best``, the dearest of them first.
 
-        It ends with the first that is surely worse. All are trained to the top before, with every seed.
+        All are trained to the top before, with every seed. Below one that is surely worse, lower ranks on the same base
+        are not tried; other bases are, and LoRA below all weights: these may be worse for reasons of their own.
         """
-        gaps: dict[str, Interval] = {}
-        mine = self._at_the_top(each, best)
-        for rival in self._cheaper(best, losses):
-            theirs = self._at_the_top(each, rival)
-            if theirs is None or mine is None:
+        rivals: dict[str, Rival] = {}
+        worse: set[tuple[str, bool]] = set()
+        mine, base = self._at_the_top(each, best), self._untrained(each, self._plans[best].base)
+        for rival in cheaper(best, losses, self._plans, costs(self.rows())):
+            kind = self._plans[rival].base, self._plans[rival].rank > 0
+            theirs = None if mine is None or kind in worse else self._at_the_top(each, rival)
+            if mine is None or theirs is None:
                 continue
-            gaps[rival] = gap(theirs, mine)
-            if gaps[rival].low > 0:
-                break
-        return gaps
+            rivals[rival] = beside(theirs, mine, base)
+            if rivals[rival].worse:
+                worse.add(kind)
+        return rivals
 
     def decide(self, found: Weighed) -> None:
         """Write the verdict on each rung into TRIALS."""
-        best, gaps, _ = found
         rows = self.rows()
         last = rows.groupby("trial")["step"].transform("max") == rows["step"]
         verdicts = rows["verdict"].where(rows["loss"].isna(), "went on").mask(last & rows["loss"].notna(), "stopped")
-        for trial, said in {**{rival: verdict(one) for rival, one in gaps.items()}, best: BEST}.items():
-            verdicts = verdicts.mask(last & (rows["trial"] == trial), said)
-        if (chosen := found.chosen) not in ("", best):
-            verdicts = verdicts.mask(last & (rows["trial"] == chosen), f"{verdict(gaps[chosen])}: recommended")
+        said = {rival: one.verdict for rival, one in found.cheaper.items()}
+        if found.chosen in said:
+            said[found.chosen] += ": recommended"
+        for trial, verdict in (said | {found.best: BEST}).items():
+            verdicts = verdicts.mask(last & (rows["trial"] == trial), verdict)
         self._platform.features.write(TRIALS, rows.assign(verdict=verdicts))
 
     def report(self, found: Weighed) -> Report:
@@ -189,7 +203,9 @@ class _Trying:
         best, chosen, top = found.best, found.chosen, self._plan.ladder.steps[-1]
         named = {"loss": best, "recommended_loss": chosen} if chosen else {"loss": best}
         metrics = {name: self._found[trial, top].loss for name, trial in named.items()} | {"trials": float(len(shown))}
-        metrics |= bounds("difference", found.cheaper.get(chosen)) | bounds("than_base", found.base.get(chosen or best))
+        if rival := found.cheaper.get(chosen):
+            metrics |= bounds("difference", rival.gap) | {"difference_allowed": rival.margin}
+        metrics |= bounds("than_base", found.base.get(chosen or best))
         bases = {
             name: self._found[self._base_of(self._plans[trial].base)].loss
             for name, trial in named.items()
@@ -207,18 +223,6 @@ class _Trying:
             table=table,
         )
 
-    def _cheaper(self, best: str, losses: dict[int, dict[str, float]]) -> list[str]:
-        """Return the best trial of each setting that costs less than that of ``best``, the dearest first."""
-        rows = self.rows().dropna(subset=["trained"]).drop_duplicates("trial").set_index("trial")
-        cost = {trial: (int(rows.loc[trial, "trained"]), int(rows.loc[trial, "weights"])) for trial in rows.index}
-        found: dict[tuple[str, int], str] = {}
-        for step in sorted(losses, reverse=True):  # a higher rung tells more than a lower one
-            for trial in sorted(losses[step], key=lambda trial: losses[step][trial]):
-                if losses[step][trial] < FAILED:
-                    found.setdefault((self._plans[trial].base, self._plans[trial].rank), trial)
-        less = [trial for trial in found.values() if cost[trial] < cost[best]]
-        return sorted(less, key=lambda trial: cost[trial], reverse=True)
-
     def _at_the_top(self, each: Each, trial: str) -> pd.DataFrame | None:
         """Return the losses of a trial trained to the top, its seeds averaged; None if one of them failed."""
         stem, top = trial.rpartition("-s")[0], self._plan.ladder.steps[-1]
@@ -232,12 +236,12 @@ class _Trying:
         losses: pd.DataFrame = pd.concat([one.losses for one in found]).groupby(level=0).mean()
         return losses
 
-    def _untrained(self, each: Each, base: str) -> Tried:
-        """Return what a base does without any training."""
+    def _untrained(self, each: Each, base: str) -> pd.DataFrame | None:
+        """Return the losses of a base without any training; None if it could not be judged."""
         if (job := self._base_of(base)) not in self._found:
             for _ in self.done(each, [job]):
                 pass
-        return self._found[job]
+        return None if self._found[job].error else self._found[job].losses
 
     def _base_of(self, base: str) -> Job:
         """Return the job that judges a base: step 0 of the first trial on it."""
@@ -248,7 +252,7 @@ class _Trying:
         rows = self.rows().set_index(["trial", "step"])["verdict"]
         jobs = [(trial, step) for trial in self._plans for step in (UNTRAINED, *self._plan.ladder.steps)]
         for trial, step in jobs:
-            kept = told_of(self._home, self._plans[trial], self._data, step)
+            kept = told_of(self.home, self._plans[trial], self._data, step)
             if kept.exists():
                 self._found[trial, step] = Tried.of(read(kept))
                 if step != UNTRAINED and (trial, step) not in rows.index:

@@ -2,11 +2,10 @@
 
     source ── files ── records ── of one shape? ── a sample by hash ──► messages, or why a record is no conversation
 
-    conversations, messages            ShareGPT's turns (from, value), or (role, content)
-    instruction, input, output         Alpaca's
-    title, ingredients, directions     a cookbook, ours or RecipeNLG's: a request for a meal, and the recipe as JSON;
-                                       told in words where it lacks what that takes, such as amounts
-    turns                              MT-bench's questions without answers: nothing to learn from, only to judge by
+    conversations, messages, pairs, trees    chats, as in ``steps.turns``
+    title, ingredients, directions           a cookbook, as in ``recipe_forms``: a request for a meal, and the recipe as
+                                             JSON; told in words where it lacks what that takes, such as amounts
+    turns                                    MT-bench's questions without answers: nothing to learn from, to judge by
 
 What a file is follows from its columns; one that changes its shape on the way is refused, by line.
 """
@@ -23,12 +22,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from shared.errors import SchemaError, SourceError, UsageError
-from shared.steps import conversations
-from shared.steps.conversations import as_messages, as_questions, plain_text, shape_of
+from shared.steps.conversations import as_messages, as_questions
 from shared.steps.files import LISTED, name_of, parts_of, prefix_of
 from shared.steps.records import SUFFIXES, Record, read_records, record_files, skipped_files
 from shared.systems.assistant.cookbook import from_cookbook, in_words
+from shared.systems.assistant.recipe_forms import recipe_told
 from shared.systems.assistant.recipes import as_conversation
+from shared.systems.assistant.shapes import KNOWN, shape_of, unfolded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from shared.ports import Platform, Web
 
 LIMIT = 200_000  # records of a source, unless told: some 500 MB of text
-SHAPES = {"recipe": (("title", "ingredients", "directions"),), **conversations.SHAPES}
 DATA_SETS = ("finetome", "recipes")  # by name in the port Corpora; the second is a person's to fetch
 log = logging.getLogger("almanac")
+Row = tuple[int, str, "list[Message] | None", str]  # place, kind, messages, reason
 
 
 class Gathered(NamedTuple):
@@ -67,7 +67,7 @@ def gathered(platform: Platform, source: str = "", limit: int = LIMIT, seed: int
     for name, where, records in _streams(platform, source):
         count, sample = _sampled(_of_one_shape(records, where), limit, seed)
         log.info("%s: %d of %d records", name, len(sample), count)
-        rows = pd.DataFrame([_row(record) for record in sample], columns=["place", "kind", "messages", "reason"])
+        rows = pd.DataFrame(sample, columns=["place", "kind", "messages", "reason"])
         if rows["messages"].isna().all():
             first = f": record {rows['place'].iloc[0]}: {rows['reason'].iloc[0]}" if len(rows) else ""
             raise SourceError(f"{where} holds no conversation{first}; give JSON lines with messages, or recipes")
@@ -119,7 +119,7 @@ def _split(source: str, web: Web) -> tuple[list[str], list[str]]:
 
 
 def _opening(place: str, web: Web) -> str:
-    return next((shape_of(record.fields, SHAPES) for record in read_records(place, web) if not record.broken), "")
+    return next((shape_of(record.fields) for record in read_records(place, web) if not record.broken), "")
 
 
 def _names(places: list[str]) -> str:
@@ -130,12 +130,11 @@ def _names(places: list[str]) -> str:
 def _of_one_shape(records: Iterable[Record], where: str) -> Iterator[Record]:
     """Yield the records, refusing a source of which another shape begins on the way, or that has none we know."""
     known = ""
-    for record in records:
-        shape = shape_of(record.fields, SHAPES)
-        if not record.broken and not (shape or known):
-            columns = ", ".join(str(name) for name in [*record.fields][:10])
-            ways = "; ".join(", ".join(way) for each in SHAPES.values() for way in each)
-            raise SourceError(f"{where} has the columns {columns} in record {record.place}; known are {ways}")
+    for record in unfolded(records):
+        shape = shape_of(record.fields)
+        if record.fields and not (shape or known):
+            columns = ", ".join(str(name)[:40] for name in [*record.fields][:10])
+            raise SourceError(f"{where} has the columns {columns} in record {record.place}; known are {KNOWN}")
         if shape and known not in ("", shape):
             what = f"changes from {known} to {shape} in record {record.place}"
             raise SourceError(f"{where} {what}: give one file for each")
@@ -146,19 +145,22 @@ def _of_one_shape(records: Iterable[Record], where: str) -> Iterator[Record]:
         yield record
 
 
-def _sampled(records: Iterable[Record], limit: int, seed: int) -> tuple[int, list[Record]]:
-    """Return how many records there are, and those with the smallest hashes, in order: the same whatever the order."""
-    heap: list[tuple[int, int, Record]] = []
+def _sampled(records: Iterable[Record], limit: int, seed: int) -> tuple[int, list[Row]]:
+    """Return how many records there are, and the rows of those with the smallest hashes, in order.
+
+    The same are drawn whatever the order, and of a record no more is kept than its row.
+    """
+    heap: list[tuple[int, int, Row]] = []
     count = 0
     for count, record in enumerate(records, 1):
-        entry = (-_hash(record, seed), count, record)
+        drawn = -_hash(record, seed)
         if len(heap) < limit:
-            heapq.heappush(heap, entry)
-        else:
-            heapq.heappushpop(heap, entry)
+            heapq.heappush(heap, (drawn, count, _row(record)))
+        elif (drawn, count) > heap[0][:2]:
+            heapq.heapreplace(heap, (drawn, count, _row(record)))
         if count % 100_000 == 0:
             log.info("%d records read", count)
-    return count, [record for _, _, record in sorted(heap, key=lambda entry: entry[1])]
+    return count, [row for _, _, row in sorted(heap, key=lambda entry: entry[1])]
 
 
 def _hash(record: Record, seed: int) -> int:
@@ -169,11 +171,13 @@ def _hash(record: Record, seed: int) -> int:
 # --- records -------------------------------------------------------------------------------------------------------
 
 
-def _row(record: Record) -> tuple[int, str, list[Message] | None, str]:
-    kind = "meals" if shape_of(record.fields, SHAPES) == "recipe" else "chat"
+def _row(record: Record) -> Row:
+    kind = "meals" if shape_of(record.fields) == "recipe" else "chat"
     try:
         if record.broken:
             raise SchemaError(f"broken: {record.broken}")
+        if not record.fields:
+            raise SchemaError("it is empty")
         if kind == "meals":
             return record.place, *_recipe(record.fields), ""
         return record.place, kind, as_messages(record.fields), ""
@@ -190,20 +194,8 @@ def _asked(records: Iterable[Record], where: str) -> list[str]:
 
 def _recipe(fields: Mapping[str, Any]) -> tuple[str, list[Message]]:
     """Return a cookbook's record: a request and its meal, or a question about the dish where it is no meal of ours."""
-    lines, directions = (_listed(fields[name], name) for name in ("ingredients", "directions"))
-    title = plain_text(fields["title"])
+    told = recipe_told(fields)
     try:
-        return "meals", [*as_conversation(from_cookbook(title, lines, directions))]
+        return "meals", [*as_conversation(from_cookbook(*told))]
     except (SchemaError, UsageError):
-        return "chat", [*in_words(title, lines, directions)]
-
-
-def _listed(value: object, name: str) -> list[str]:
-    """Return a list of texts; RecipeNLG's CSV writes it as JSON."""
-    try:
-        items = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        items = None
-    if not isinstance(items, list):
-        raise SchemaError(f"its {name} are no list")
-    return [text for item in items if (text := plain_text(item))]
+        return "chat", [*in_words(told.title, told.lines, told.directions)]

@@ -61,7 +61,12 @@ EVALUATIONS = Table(
     (
         Column("run", "text", about="name of the fine-tuning, as of its folder"),
         Column("subject", "text", allowed=SUBJECTS),
-        Column("figure", "text", about="loss, perplexity, instructions:<kind>, meals:<figure>"),
+        Column(
+            "figure",
+            "text",
+            about="loss: mean over conversations of nats a token, or a byte of the answers where the models' tokenizers"
+            " differ; perplexity: over all tokens; instructions:<kind>, meals:<figure>",
+        ),
         Column("evaluated_at", "time"),
         Column("model", "text", about="what the subject is: a run, a base model, a registered version"),
         Column("value", nullable=True),
@@ -78,7 +83,7 @@ TRIALS = Table(
     "assistant_trials",
     (
         Column("search", "text", about="name of the search"),
-        Column("trial", "text", about="its settings in short, such as r16-lr2e-4"),
+        Column("trial", "text", about="its settings in short, such as tiny-r16-lr0.0002-s0"),
         Column("step", "int", low=1, about="of the rung"),
         Column("tried_at", "time"),
         Column("base", "text"),
@@ -87,8 +92,8 @@ TRIALS = Table(
         Column("alpha", low=0, about="LoRA's, which rsLoRA divides by the root of the rank"),
         Column("trained", "int", unit="weights", low=1, nullable=True, about="unknown of a trial that failed"),
         Column("weights", "int", unit="weights", low=1, nullable=True, about="of the whole model"),
-        Column("loss", about="mean over validation conversations", nullable=True),
-        Column("verdict", "text", about="went on, stopped, best, no difference to the best, failed and why"),
+        Column("loss", about="mean over validation conversations of nats a token", nullable=True),
+        Column("verdict", "text", about="went on, stopped, failed and why; how it stands to the best"),
     ),
     key=("search", "trial", "step"),
     event_time="tried_at",

@@ -5,6 +5,7 @@ a test conversation ──► its request ──► composed, under the grammar 
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from shared.chat import Sampling
-from shared.errors import AlmanacError, SchemaError
+from shared.errors import AlmanacError, SchemaError, TooLongError
 from shared.steps.scoring import Share, mean_of
 from shared.steps.side_by_side import Figure, share_of
 from shared.systems.assistant.checking import Findings, check
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 LIKELIEST = Sampling(temperature=0, min_p=0, max_tokens=1024, seed=0)
 GOOD = ("json_valid", "ok", "coverage")  # of the rest there should be none
 _LINE = re.compile(r"- (.+): (\d+) g")
+
+log = logging.getLogger("almanac")
 
 
 def requested(messages: Sequence[Message]) -> MealRequest:
@@ -57,20 +60,32 @@ def tried(
     """Return figures of the likeliest answer to each request: of every score of ``Findings`` its mean.
 
     An answer that cannot be read counts in ``json_valid`` and ``ok`` alone; of those that can, ``cut`` were closed
-    after they had reached the most tokens there may be.
+    after they had reached the most tokens there may be. Where the model's context has no room for a request, it is left
+    out, and ``prompt_fits`` is the share of those it has room for.
     """
-    findings = {}
+    scores: dict[str, dict[str, float]] = {}
+    left_out: dict[str, str] = {}
     for name, request in requests.items():
-        findings[name] = _composed(chat, request) if grammar else _free(chat, request)
-        told(len(findings))
-    scores = pd.DataFrame.from_dict({name: _scores(one) for name, one in findings.items()}, orient="index")
-    return {str(name): _figure(str(name), scores[name].dropna()) for name in scores}
+        try:
+            scores[name] = _scores(_composed(chat, request) if grammar else _free(chat, request))
+        except TooLongError as cause:
+            left_out[name] = str(cause)
+        told(len(scores) + len(left_out))
+    table = pd.DataFrame.from_dict(scores, orient="index")
+    found = {str(name): _figure(str(name), table[name].dropna()) for name in table}
+    if not (left_out and grammar):  # without one as many fit
+        return found
+    why = next(iter(left_out.values()))
+    log.warning("%s cannot be asked for %d of %d meals: %s", chat.name, len(left_out), len(requests), why)
+    return {"prompt_fits": share_of(pd.Series({name: name in scores for name in requests})), **found}
 
 
 def _composed(chat: Chat, request: MealRequest) -> Findings:
     try:
         return compose(chat, request, LIKELIEST).findings
-    except AlmanacError as failure:  # two answers that are no recipe, or no room for one
+    except TooLongError:
+        raise
+    except AlmanacError as failure:  # two answers that are no recipe
         return Findings(json_valid=False, problems=(str(failure),))
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from shared.steps import checkpoints, likelihood
 from shared.steps.base_checks import checked
-from shared.steps.base_names import tiny_size
+from shared.steps.base_names import held, kind_of, tiny_size
 from shared.steps.bases import open_tokenizer
 from shared.steps.finetune import finetune
 from shared.steps.plans import Plan
@@ -27,14 +27,16 @@ from shared.systems.assistant.features import tokenised
 from shared.systems.assistant.searches import DATA, told_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from transformers import Trainer
 
+    from shared.chat import Message
     from shared.systems.assistant.training import Folders
 
 UNTRAINED = 0  # the step of a trial that is its base
+ASIDE = {"counts": "trials"}  # words on what the search counts: see functions/_progress.py
 
 log = logging.getLogger("almanac")
 
@@ -69,6 +71,8 @@ def attempt(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], 
     It is kept in the search's folder: by the time that somebody asks again, the trial may have gone on.
     """
     told = {"trial": part["trial"], "step": part["step"], "error": ""}
+    upto = f"begins, up to step {part['step']}" if part["step"] != UNTRAINED else "is judged before it is trained"
+    log.info("assistant search: %s %s", part["trial"], upto, extra=ASIDE)
     try:
         kept = told_of(folders.runs / part["search"], Plan(**part["plan"]), part["data"], part["step"])
         if not kept.exists():
@@ -76,6 +80,8 @@ def attempt(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], 
             kept.parent.mkdir(exist_ok=True)
             checkpoints.replaced(kept, json.dumps(found))
             on_checkpoint()
+        ended = Tried.of(read(kept))
+        log.info("assistant search: %s ends at step %d, loss %.4f", ended.trial, ended.step, ended.loss, extra=ASIDE)
         return read(kept)
     except Exception as failure:  # noqa: BLE001 - of any kind: memory, a base that is none, numbers that ran away
         log.warning("assistant search: %s failed at %d: %s", part["trial"], part["step"], failure)
@@ -84,14 +90,14 @@ def attempt(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], 
 
 def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], None]) -> dict[str, Any]:
     home, plan = folders.runs / part["search"], Plan(**part["plan"])
+    if kind_of(plan.base) == "folder":
+        held(part["place"], plan.revision)  # somebody may have put another model there meanwhile
     rows = pd.read_parquet(home / DATA)
     rows["messages"] = rows["messages"].map(json.loads)
     split = {name: rows[rows["split"] == name] for name in ("train", "validation")}
     asked = dict(zip(split["validation"]["conversation_id"], split["validation"]["messages"], strict=True))
     if part["step"] == UNTRAINED:
-        model = likelihood.opened(part["place"], revision=plan.revision)
-        found = likelihood.losses(model, open_tokenizer(part["place"], plan.revision), asked, plan.max_length)
-        return {"losses": found.reset_index().to_dict("list")}
+        return {"losses": _untrained(part["place"], plan, asked).reset_index().to_dict("list")}
     folder = home / plan.name(part["data"])
 
     def build(output: Path) -> Trainer:
@@ -112,3 +118,9 @@ def _attempted(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[
     adapter = sum(size for name, size in sizes.items() if "lora_" in name)
     trained = adapter if plan.rank else sum(sizes.values())
     return {"losses": losses.reset_index().to_dict("list"), "trained": trained, "weights": sum(sizes.values())}
+
+
+def _untrained(place: str, plan: Plan, asked: Mapping[str, Sequence[Message]]) -> pd.DataFrame:
+    """Return a base's own losses; its tokenizer is opened first, as it may refuse the base, and weights take long."""
+    tokenizer = open_tokenizer(place, plan.revision)
+    return likelihood.losses(likelihood.opened(place, revision=plan.revision), tokenizer, asked, plan.max_length)

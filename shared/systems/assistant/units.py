@@ -8,7 +8,7 @@ from __future__ import annotations
 MOST_GRAMS = 10_000  # of one ingredient
 GRAMS: dict[str, float] = {  # of a unit of weight
     **{"g": 1, "gr": 1, "gram": 1, "gramme": 1, "mg": 0.001, "kg": 1000, "kilo": 1000, "kilogram": 1000},
-    **{"dag": 10, "oz": 28.35, "ounce": 28.35, "lb": 453.6, "pound": 453.6},
+    **{"kilogramme": 1000, "dag": 10, "oz": 28.35, "ounce": 28.35, "lb": 453.6, "pound": 453.6},
 }
 US = {"oz", "ounce", "lb", "pound"}  # where grams stand beside them, those are what was weighed
 ML: dict[str, float] = {  # of a unit of volume, US customary; a glass and smaller ones are common sizes

@@ -75,7 +75,7 @@ def parrot():
 
 @pytest.fixture
 def url(parrot):
-    server, port = port_of_a_server(bearing(TOKEN, answering(parrot)))
+    server, port = port_of_a_server(bearing(TOKEN, answering(parrot, model="assistant")))
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
 
@@ -281,6 +281,7 @@ def test_a_stream_that_goes_wrong_says_what_and_is_not_asked_for_again(body, sen
     [
         (404, b"", WebError, "ALMANAC_ASSISTANT_URL"),
         (303, b"", WebError, "answered with 303"),
+        (400, b'{"error": {"message": "stop is a text"}}', UsageError, "stop is a text"),
         (413, b"{}", UsageError, r"does not take this question \(413\)"),
         (422, b"<html>", UsageError, r"does not take this question \(422\)"),
         (422, b'{"error": {"message": "min_p is a number"}}', UsageError, "min_p is a number"),

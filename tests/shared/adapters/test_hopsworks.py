@@ -358,6 +358,20 @@ def test_a_model_is_fetched_again_when_its_download_is_cut(registry, calm, hopsw
     assert elsewhere.load("tide", 1).metrics == {"mae": 0.5}
 
 
+def test_a_signature_is_read_from_one_file_and_no_other_is_fetched(registry, calm, hopsworks, prefix, tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "model.onnx").write_bytes(b"gigabytes")
+    registry.save(NewModel("tide", tmp_path / "made", {}, {"base": "tiny"}))
+    elsewhere = HopsworksRegistry(hopsworks, prefix, tmp_path / "elsewhere", now=utc_now)
+    calm.requests.clear()
+    assert elsewhere.signature("tide", 1) == {"base": "tiny"}
+    downloads = [path for _, path, _ in calm.requests if "/download/" in path]
+    assert [path.rpartition("/")[2].partition("?")[0] for path in downloads] == ["model.json"]
+    calm.requests.clear()
+    assert registry.signature("tide", 1) == {"base": "tiny"}, "saving has fetched it here"
+    assert not [path for _, path, _ in calm.requests if "/download/" in path]
+
+
 def test_metrics_show_in_hopsworks_itself(registry, calm, model, prefix):
     registry.save(model)
     assert calm.models[f"{prefix}tide_1"]["metrics"] == {"mae": 0.5}

@@ -103,12 +103,13 @@ def test_a_thumb_on_what_is_no_answer_is_refused(platform, place):
         thumb("s1", TALK, place, SEAL, up=True)
 
 
-def test_where_the_store_can_only_be_read_the_visitor_is_told_and_the_page_goes_on(hub, monkeypatch):
+def test_where_the_store_can_only_be_read_the_visitor_is_told_and_the_page_goes_on(hub, monkeypatch, caplog):
     settings = {"ALMANAC_PLATFORM": "hub", "ALMANAC_HUB": "jane/almanac", "HF_ENDPOINT": hub.url}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     said = kept(Opinion("s1", [ASKED], "up", chosen="Flour.", chosen_model="assistant v3"))
-    assert said == "Thank you. It cannot be kept here, as this page may only read its store."
+    assert said == "Thank you. It could not be kept: this page cannot write to its store."
+    assert "an opinion was not kept: " in caplog.text, "its keeper reads why"
 
 
 def test_an_opinion_that_is_too_long_is_refused_in_its_own_words():

@@ -1,6 +1,9 @@
 """An answer as it comes: how often it is drawn, and what is said of waiting, speed and the end."""
 
+import pytest
+
 from shared.chat import Reply, Replying
+from shared.errors import UsageError
 from shared.pages.chat_duel import LEFT, RIGHT, TIE, Round, lockstep
 from shared.pages.chat_progress import Heard, heard, status
 
@@ -109,3 +112,10 @@ def test_a_vote_for_b_prefers_what_stood_on_the_right():
         ("better", "right", "assistant v2"),
         ("tie", "left", "assistant v1"),
     ]
+
+
+def test_two_answers_that_are_the_same_are_no_better_than_each_other():
+    both = Round([{"role": "user", "content": "Why?"}], ("same", "same"), ("assistant v2", "assistant v1"))
+    assert both.opinion(TIE, "jane").verdict == "tie"
+    with pytest.raises(UsageError, match="both answers are the same: vote 'No difference'"):
+        both.opinion(LEFT, "jane")

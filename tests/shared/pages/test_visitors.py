@@ -1,11 +1,23 @@
 """How often one session, and one address, may ask: nobody takes what is meant for all, or escapes by a header."""
 
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import gradio as gr
+import httpx
 import pytest
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
 from starlette.requests import Request
 
 from shared.errors import UsageError
-from shared.pages.visitors import Visitors, address_of
+from shared.pages.visitors import CALLER, Visitors, address_of
 from shared.steps.limits import Limiter
 
 PROXY = "10.16.3.80"  # such as connects to a Space
@@ -144,6 +156,64 @@ def test_outside_of_a_space_all_who_ask_through_mcp_are_one_as_their_headers_com
         assert few.admit(asking("shared", f"203.0.113.{number}", x_gradio_user="mcp")) == ""
     with pytest.raises(UsageError):
         few.admit(asking("shared", "203.0.113.5", x_gradio_user="mcp"))
+
+
+def test_outside_of_a_space_one_who_asks_through_mcp_has_the_allowance_of_whoever_connected():
+    few = visitors(sessions=1)
+    noted = CALLER.replace("-", "_")
+    for number in range(5):
+        few.admit(asking("shared", f"203.0.113.{number}", x_gradio_user="mcp", **{noted: "192.0.2.9"}))
+    with pytest.raises(UsageError):
+        few.admit(asking("shared", "203.0.113.5", x_gradio_user="mcp", **{noted: "192.0.2.9"}))
+    assert few.admit(asking("shared", "203.0.113.6", x_gradio_user="mcp", **{noted: "192.0.2.10"})) == ""
+
+
+SERVED = """
+import gradio as gr
+from shared.pages import look
+from shared.pages.visitors import address_of
+
+def who(request: gr.Request) -> str:
+    'Tell who asks.'
+    return address_of(request, behind_proxy=False)
+
+with gr.Blocks() as page:
+    gr.api(who)
+look.serve(page)
+"""
+
+
+async def told_through_mcp(url, address):
+    """What the page says who asks, from this address, with headers that say another one."""
+    headers = {"x-forwarded-for": "203.0.113.7", "x-caller": "203.0.113.7", "x-gradio-user": "mcp"}
+    transport = httpx.AsyncHTTPTransport(local_address=address)
+    async with (
+        httpx.AsyncClient(transport=transport, headers=headers, timeout=60) as client,
+        streamable_http_client(f"{url}/gradio_api/mcp/", http_client=client) as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        return (await session.call_tool("who", {})).content[0].text
+
+
+@pytest.mark.slow
+def test_whoever_asks_through_mcp_is_known_by_his_connection_whatever_his_headers_say():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {name: value for name, value in os.environ.items() if name != "SPACE_ID"}
+    settings |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+    root = Path(__file__).parents[3]
+    with subprocess.Popen([sys.executable, "-c", SERVED], cwd=root, env=settings, stdout=subprocess.DEVNULL) as server:
+        try:
+            until = time.monotonic() + 120
+            while time.monotonic() < until and server.poll() is None:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.2)
+            for address in ("127.0.0.2", "127.0.0.3"):
+                assert asyncio.run(told_through_mcp(f"http://127.0.0.1:{port}", address)) == address
+        finally:
+            server.kill()
 
 
 def test_in_a_space_those_who_ask_through_mcp_have_their_own_allowances(space):

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("transformers")
 pytest.importorskip("torch")
 
-from shared.errors import SourceError, UsageError
+from shared.errors import SourceError, UnsafeFileError, UsageError
 from shared.steps.base_checks import checked, pinned
 from shared.steps.base_names import Size
 from shared.steps.bases import build_tiny, open_tokenizer
@@ -75,12 +75,38 @@ def test_a_tokenizer_of_another_model_is_refused(base, tmp_path):
 @pytest.mark.parametrize("name", ["tiny", "tiny:2x48x3x400x512", "assistant:3"])
 def test_only_a_base_on_the_hub_has_a_commit_to_hold_on_to(name):
     assert pinned(name) == ""
-    with pytest.raises(UsageError, match=f"{name} has no revision 'main': only a base on the Hub has any"):
+    with pytest.raises(
+        UsageError, match=f"{name} has no revision 'main': only a base on the Hub, or a folder, has any"
+    ):
         pinned(name, "main")
 
 
-def test_a_folder_has_no_commit(base):
-    assert pinned(str(base)) == ""
+def test_a_folder_is_pinned_by_its_files_bytes_so_that_no_other_model_is_taken_for_it(base, tmp_path):
+    before = pinned(str(base))
+    assert len(before) == 16
+    assert pinned(str(base), before) == before
+    moved = base.rename(tmp_path / "moved")
+    (moved / "README.md").write_text("what it says of itself is no part of the model")
+    assert pinned(str(moved)) == before, "wherever it lies"
+    with pytest.raises(UnsafeFileError, match="holds another model than 1f2e, by its files' bytes"):
+        pinned(str(moved), "1f2e")
+
+
+def test_one_byte_in_the_middle_of_the_weights_makes_it_another_model(base):
+    before, weights = pinned(str(base)), base / "model.safetensors"
+    changed = bytearray(weights.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    weights.write_bytes(changed)
+    assert pinned(str(base)) != before
+    with pytest.raises(UnsafeFileError):
+        pinned(str(base), before)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "chat_template.jinja"])
+def test_another_config_tokenizer_or_template_makes_it_another_model(base, name):
+    before = pinned(str(base))
+    (base / name).write_text((base / name).read_text() + " ")
+    assert pinned(str(base)) != before
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.errors import SourceError
-from shared.steps.base_names import kind_of, located, tiny_size
+from shared.errors import SourceError, UnsafeFileError
+from shared.steps.base_names import content_of, kind_of, located, tiny_size
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,6 +41,15 @@ def test_names_lead_to_a_version_a_folder_or_the_hub(model):
     assert located("assistant:3", registry) == "/models/assistant/3"
     assert located(str(model), registry) == str(model)
     assert located("meta-llama/Llama-3.2-1B-Instruct", registry) == "meta-llama/Llama-3.2-1B-Instruct"
+
+
+def test_a_folder_in_which_another_model_lies_by_now_is_refused(model):
+    then = content_of(model)
+    assert located(str(model), None, then) == str(model)
+    (model / "config.json").write_text('{"model_type": "qwen3"}')
+    with pytest.raises(UnsafeFileError, match=f"{model} holds another model than {then}, by its files' bytes"):
+        located(str(model), None, then)
+    assert located(str(model), None) == str(model)
 
 
 @pytest.mark.parametrize(

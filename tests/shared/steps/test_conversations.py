@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SchemaError
-from shared.steps.conversations import as_messages, as_questions, shape_of
+from shared.steps.conversations import as_messages, as_questions
+from shared.steps.turns import shape_of
 
 ASKED, ANSWERED = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
 
@@ -51,17 +52,17 @@ def test_an_empty_turn_is_no_reason_to_refuse_it_here_as_cleaning_counts_those()
         ({"messages": [ASKED, ANSWERED, ANSWERED, ASKED]}, "out of order"),
         ({"messages": [ASKED, {"role": "system", "content": "x"}, ASKED, ANSWERED]}, "out of order"),
         ({"messages": [ASKED, [ANSWERED]]}, "a list stands"),
-        ({"messages": [ASKED, None]}, "a NoneType stands"),
+        ({"messages": [ASKED, None]}, "nothing stands"),
         ({"messages": [{"role": "tool", "content": "x"}, ANSWERED]}, "role 'tool'"),
         ({"messages": [{"content": "x"}, ANSWERED]}, "role 'None'"),
         ({"messages": [{"role": ["user"], "content": "x"}, ANSWERED]}, "nobody knows the role"),
-        ({"messages": [ASKED, {"role": "assistant", "content": float("nan")}]}, "a float stands"),
-        ({"messages": [ASKED, {"role": "assistant", "content": [{"type": "text", "text": "x"}]}]}, "a list stands"),
-        ({"messages": [ASKED, {"role": "assistant"}]}, "a NoneType stands"),
+        ({"messages": [ASKED, {"role": "assistant", "content": float("nan")}]}, "a number stands"),
+        ({"messages": [ASKED, {"role": "assistant", "content": []}]}, "a list stands"),
+        ({"messages": [ASKED, {"role": "assistant"}]}, "nothing stands"),
         ({"messages": [ASKED, {"role": "assistant", "content": "caf\udce9"}]}, "half a sign"),
-        ({"instruction": "Hi", "output": None}, "a NoneType stands"),
-        ({"instruction": "Hi", "output": {"text": "x"}}, "a dict stands"),
-        ({"instruction": 7, "output": "x"}, "a int stands"),
+        ({"instruction": "Hi", "output": None}, "nothing stands"),
+        ({"instruction": "Hi", "output": {"text": "x"}}, "an object stands"),
+        ({"instruction": 7, "output": "x"}, "a number stands"),
     ],
 )
 def test_what_is_no_conversation_is_refused_with_the_reason(fields, why):

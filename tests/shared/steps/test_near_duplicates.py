@@ -26,6 +26,21 @@ def test_a_text_with_a_word_more_is_found_under_the_first_ones_key():
     assert index.find(index.sketch(text(2))) == ""
 
 
+def test_of_several_that_are_nearly_the_same_the_first_by_name_is_found():
+    index = NearIndex(0.8, seed=0)
+    for key in ("c", "a", "b"):
+        index.add(key, index.sketch(f"{text(1)} {key}"))
+    assert index.find(index.sketch(text(1))) == "a"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_text_with_one_word_in_a_hundred_changed_is_always_found(seed):
+    index, words = NearIndex(0.8, seed=0), text(seed, count=100).split()
+    index.add("first", index.sketch(" ".join(words)))
+    words[seed] = "changed"
+    assert index.find(index.sketch(" ".join(words))) == "first"
+
+
 def test_case_signs_and_blanks_do_not_count():
     index = NearIndex(1.0, seed=0)
     index.add("a", index.sketch("Mix flour, eggs;  and MILK!"))

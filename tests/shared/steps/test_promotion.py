@@ -17,6 +17,7 @@ from shared.steps.promotion import (
     Interval,
     Verdict,
     champion,
+    holm,
     judge,
     paired_bootstrap,
     record,
@@ -277,3 +278,19 @@ def test_a_rejected_version_cannot_be_gone_back_to_and_the_message_says_why(plat
 def test_the_sign_test_is_scipys_binomial_test_of_one_half(gained, lost):
     theirs = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
     assert sign_test(gained, lost) == pytest.approx(theirs)
+
+
+def test_of_several_tests_the_smallest_chance_must_be_the_smaller_the_more_there_are():
+    assert holm({"a": 0.04}) == {"a"}
+    assert holm({"a": 0.04, "b": 0.5}) == set()
+    assert holm({"a": 0.025, "b": 0.5}) == {"a"}
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == {"a"}, "0.03 > 0.05 / 2 ends it"
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.02}) == {"a", "b", "c"}
+    assert holm({}) == set()
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=8))
+def test_holm_calls_no_more_than_each_test_by_itself_and_no_less_than_bonferroni(chances):
+    sure = holm(chances)
+    assert {name for name, chance in chances.items() if chance <= 0.05 / len(chances)} <= sure
+    assert sure <= {name for name, chance in chances.items() if chance <= 0.05}

@@ -174,6 +174,41 @@ def test_a_file_that_is_broken_as_a_whole_is_refused_with_what_to_do(read, conte
         read(content)
 
 
+def test_a_line_with_zero_bytes_is_broken_alone(read):
+    records = read(b'{"id": 1}\n{"id": \0\0\0}\n' + b"\0" * 5 + b"\n" + LINES.encode() * 5)
+    assert [bool(record.broken) for record in records] == [False, True, True, *[False] * 10]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_text_of_which_every_second_byte_is_zero_is_refused_and_told_which_are_read(read, encoding):
+    with pytest.raises(SourceError, match=r"is not a text file: give one of \.jsonl.*UTF-16 with its mark"):
+        read(LINES.encode(encoding))
+
+
+def test_a_field_of_a_csv_file_may_be_as_long_as_a_line(read):
+    long = "x" * 300_000
+    assert [record.fields["b"] for record in read(f"a,b\n1,{long}\n2,y\n")] == [long, "y"]
+
+
+def test_a_link_to_itself_is_no_file(tmp_path):
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    (tmp_path / "a.jsonl").write_text(LINES)
+    assert record_files(str(tmp_path)) == [str(tmp_path / "a.jsonl")]
+    assert skipped_files(str(tmp_path)) == [str(tmp_path / "loop.jsonl")]
+    with pytest.raises(SourceError, match="there is no file"):
+        next(read_records(str(tmp_path / "loop.jsonl"), Served(b"")))
+
+
+@pytest.mark.parametrize("ask", [record_files, skipped_files])
+def test_a_folder_that_must_not_be_listed_is_refused_with_what_to_check(tmp_path, monkeypatch, ask):
+    def refused(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refused)  # whoever runs as root may list every folder
+    with pytest.raises(SourceError, match="cannot be listed: check the folder's rights"):
+        ask(str(tmp_path))
+
+
 def test_a_place_that_does_not_exist_is_refused(tmp_path):
     for place in (str(tmp_path / "none.jsonl"), "bad\0name", "ftp://example.org/a.jsonl"):
         with pytest.raises(SourceError):

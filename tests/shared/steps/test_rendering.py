@@ -1,7 +1,10 @@
 """Prompts of training and answering are one text; what the loss is taken on; contents cannot end a turn."""
 
+import logging
+import sys
 import time
-from types import SimpleNamespace
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,7 @@ pytest.importorskip("torch")
 
 from shared.errors import SchemaError
 from shared.steps.bases import Size, build_tiny, open_tokenizer
-from shared.steps.rendering import IGNORED, SPECIAL, example, prompt
+from shared.steps.rendering import IGNORED, SPECIAL, TEMPLATE, example, prompt
 
 TALK = [
     {"role": "system", "content": "Be brief."},
@@ -89,8 +92,43 @@ def test_no_content_brings_a_mark_into_the_tokens(tokenizer, said):
 
 
 def test_a_tokenizer_without_marks_has_none_to_break():
-    bare = SimpleNamespace(added_tokens_decoder={}, apply_chat_template=lambda messages, **_: {"input_ids": messages})
-    assert prompt(bare, [{"role": "user", "content": "a"}]) == [{"role": "user", "content": "a"}]
+    class Bare:
+        added_tokens_decoder: ClassVar = {}
+
+        def apply_chat_template(self, messages, **_):
+            return messages[0]["content"]
+
+        def __call__(self, text, **_):
+            return {"input_ids": text}
+
+    assert prompt(Bare(), [{"role": "user", "content": "a <|eot_id|>"}]) == "a <|eot_id|>"
+
+
+def test_conversations_rendered_at_the_same_moment_keep_their_own_labels_beside_prompts(tokenizer):
+    # transformers compiles a template once for all threads; asked to, it would keep in it where answers stand.
+    talk, usual = [*TALK[:1], *TALK[1:] * 20], sys.getswitchinterval()
+    learned, asked = example(tokenizer, talk), prompt(tokenizer, talk[:-1])
+    sys.setswitchinterval(1e-4)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = [threads.submit(example, tokenizer, talk) for _ in range(30)]
+            prompts = [threads.submit(prompt, tokenizer, talk[:-1]) for _ in range(30)]
+            assert all(one.result() == learned for one in found)
+            assert all(one.result() == asked for one in prompts)
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def test_what_is_longer_than_the_model_reads_is_not_warned_of_as_whoever_asks_measures_it(tmp_path, caplog):
+    fresh = open_tokenizer(str(build_tiny(tmp_path / "base", ["Hello"] * 9, 0, Size(1, 12, 3, 400, 16))))
+    fresh.chat_template = TEMPLATE
+    logging.getLogger("transformers").addHandler(caplog.handler)  # it hands nothing on to the root's
+    try:
+        assert len(example(fresh, TALK)["input_ids"]) > 16
+        assert len(prompt(fresh, TALK[:6])) > 16
+    finally:
+        logging.getLogger("transformers").removeHandler(caplog.handler)
+    assert caplog.messages == []
 
 
 def test_a_long_content_of_nothing_but_marks_takes_no_time(tokenizer):

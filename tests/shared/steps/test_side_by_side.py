@@ -85,10 +85,29 @@ def test_checks_are_compared_exactly_however_few_they_are(new, old, verdict):
 
 
 def test_checks_that_are_surely_worse_are_named_with_their_counts():
-    mine = {"loss": losses(1), "safety": kept(6), "meals:ok": kept(0), "meals:cut": kept(6)}
-    theirs = {"loss": losses(0), "safety": kept(6), "meals:ok": kept(6), "other": kept(6)}
-    assert worse(mine, theirs, "base") == "meals:ok 0 of 6, base 6 of 6"
+    mine = {"loss": losses(1), "safety": kept(8, 8), "meals:ok": kept(0, 8), "meals:cut": kept(8, 8)}
+    theirs = {"loss": losses(0), "safety": kept(8, 8), "meals:ok": kept(8, 8), "other": kept(8, 8)}
+    assert worse(mine, theirs, "base") == "meals:ok 0 of 8, base 8 of 8"
     assert worse(theirs, mine, "base") == ""
+
+
+def test_the_more_checks_are_compared_the_surer_each_must_be():
+    others = {f"check {number}": kept(6) for number in range(5)}
+    mine, theirs = {"ok": kept(0)}, {"ok": kept(6)}
+    assert worse(mine, theirs, "base") == "ok 0 of 6, base 6 of 6", "p = 2 / 64, of one"
+    assert worse(mine | others, theirs | others, "base") == "", "2 / 64 > 0.05 / 6"
+    assert worse({"ok": kept(0, 9)} | others, {"ok": kept(9, 9)} | others, "base") != "", "2 / 512 < 0.05 / 6"
+    few = {name: kept(5, 5) for name in others}
+    assert worse(mine | few, theirs | few, "base") != "", "what is too few to tell is no test"
+
+
+def test_of_two_equal_models_one_of_twelve_checks_is_called_worse_in_at_most_one_of_twenty_evaluations():
+    rng, called = np.random.default_rng(0), 0
+    for _ in range(400):
+        drawn = rng.random((2, 12, 40)) < 0.7
+        mine, theirs = ({f"c{n}": share_of(pd.Series(row)) for n, row in enumerate(rows)} for rows in drawn)
+        called += bool(worse(mine, theirs, "base") or worse(theirs, mine, "base"))
+    assert called / 400 <= 0.05
 
 
 def test_a_figure_of_nothing_is_blank():

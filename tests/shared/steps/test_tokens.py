@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("datasets")
 
+from shared.steps import rendering, tokens
 from shared.steps.bases import Size, build_tiny, open_tokenizer
 from shared.steps.rendering import IGNORED
 from shared.steps.tokens import KEPT, key_of, tokenised
@@ -97,6 +99,14 @@ def test_having_padded_before_does_not_change_the_key(base, tokenizer):
     known = key_of(TWO, tokenizer, 200)
     tokenizer(["a", "a b c"], padding=True, truncation=True, max_length=2)
     assert key_of(TWO, tokenizer, 200) == known
+
+
+@pytest.mark.parametrize("module", [rendering, tokens])
+def test_other_code_that_renders_or_cuts_changes_the_key(tokenizer, tmp_path, monkeypatch, module):
+    known, other = key_of(TWO, tokenizer, 200), tmp_path / "code.py"
+    other.write_bytes(Path(module.__file__).read_bytes() + b"\n")
+    monkeypatch.setattr(module, "__file__", str(other))
+    assert key_of(TWO, tokenizer, 200) != known
 
 
 @pytest.mark.parametrize("damage", ["half", "flipped", "empty", "other"])

@@ -79,6 +79,13 @@ class Unsloth(types.ModuleType):
         )
 
 
+def test_what_pins_a_folder_is_no_commit_to_ask_for(monkeypatch, tmp_path):
+    told = []
+    monkeypatch.setitem(sys.modules, "unsloth", Unsloth(told))
+    unsloth_sft._model(Plan(revision="1f2e"), str(tmp_path))
+    assert told[0]["revision"] is None
+
+
 @pytest.mark.parametrize("rank", [0, 16])
 def test_a_base_is_taken_by_its_exact_name_and_revision_and_whole_ones_keep_their_precision(monkeypatch, rank):
     told = []

@@ -110,7 +110,7 @@ def test_best_weights_that_changed_since_are_not_judged(home):
     flipped = bytearray(weights.read_bytes())
     flipped[-5] ^= 0xFF
     weights.write_bytes(flipped)
-    with pytest.raises(AlmanacError, match=r"model.safetensors changed since .*assistant finetune` .* makes it anew"):
+    with pytest.raises(AlmanacError, match=r"model.safetensors changed since .*`finetune` .* makes it anew"):
         ended(home.folders.runs, home.name)
 
 

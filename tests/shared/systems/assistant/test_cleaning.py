@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import UsageError
-from shared.systems.assistant.cleaning import Cleaning, clean, described, split_of
+from shared.steps.near_duplicates import shingles
+from shared.systems.assistant.cleaning import FEWEST_WORDS, Cleaning, _contaminated, clean, described, split_of
 
 pytest.importorskip("datasketch")
 
@@ -74,6 +75,21 @@ def test_each_filter_takes_its_own_and_says_how_many_and_shows_one():
     assert (malformed["example"], empty["example"]) == ("2: its messages are no list", "3: What is sugar?")
     assert result.effects[-1]["characters"] == sum(result.rows["characters"])
     assert result.effects[0]["characters"] > 70_000
+
+
+def test_every_reason_for_which_records_are_no_conversations_is_told_with_its_count():
+    reasons = [
+        "roles are out of order: user",
+        "it is empty",
+        "roles are out of order: system",
+        "it is empty",
+        "broken: x",
+    ]
+    broken = [{"place": place, "kind": "chat", "messages": None, "reason": one} for place, one in enumerate(reasons, 2)]
+    rows = pd.DataFrame([*broken, {"place": 1, "kind": "chat", "messages": said("Why?", "So."), "reason": ""}])
+    malformed = clean(rows, NONE, (), Cleaning()).effects[1]
+    assert malformed["removed"] == 5
+    assert malformed["example"] == "2: roles are out of order: user; and others: 2 it is empty, 1 broken"
 
 
 def test_only_filters_that_took_something_are_logged_in_plain_words(caplog):
@@ -163,6 +179,18 @@ def test_a_short_question_of_the_evaluation_contaminates_within_a_message_too():
     question = "Which season comes after winter? One word only."
     asked = said(f"Hello! {question} Many thanks.", "Spring.")
     assert removed(cleaned(asked, evaluation=[question])) == {"contaminated": 1}
+
+
+_few = st.lists(st.sampled_from(["a", "b", "c"]), max_size=18).map(" ".join)
+
+
+@given(_few, st.lists(_few, max_size=3), st.integers(1, 14))
+def test_the_words_in_a_row_that_contaminate_are_those_that_a_search_at_every_place_finds(text, questions, size):
+    asked = frozenset().union(*(shingles(question, size) for question in questions))
+    long = {one for one in asked if len(one.split()) >= min(FEWEST_WORDS, size)}
+    expected = text in asked or any(f" {one} " in f" {text} " for one in long)
+    taken = _contaminated(rows_of(said(text)), questions, size)
+    assert taken.tolist() == [expected]
 
 
 def test_an_answer_that_quotes_the_evaluation_contaminates_too():

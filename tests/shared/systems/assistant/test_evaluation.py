@@ -11,18 +11,25 @@ pytest.importorskip("trl")
 
 from shared.connect import open_platform
 from shared.errors import NotYetError, UsageError
+from shared.steps.base_names import Size
+from shared.steps.bases import build_tiny
 from shared.steps.tuned import ended
 from shared.systems.assistant import evaluation
 from shared.systems.assistant.evaluation import (
     QUICK,
+    Asked,
     Effort,
     Subject,
     evaluate,
+    judged,
     questions,
     serving,
     subjects,
 )
+from shared.systems.assistant.ingredients import Ingredient
+from shared.systems.assistant.instructions import chosen
 from shared.systems.assistant.judgements import losses_of
+from shared.systems.assistant.recipes import MealRequest
 from shared.systems.assistant.tables import CONVERSATIONS, EVALUATIONS
 from tests.assistant_rig import tiny_assistant
 from tests.tuned_rig import DAY, a_run
@@ -38,7 +45,7 @@ def test_what_was_learned_shows_beside_the_base(judgement):
     assert float(rows["perplexity"]["this one"]) < float(rows["perplexity"]["its base"]) / 3
     assert rows["loss"]["verdict"] == "better than its base"
     assert rows["instructions"]["this one"].endswith(" of 10")
-    assert [*rows["loss"]] == ["figure", "this one", "its base", "verdict"]
+    assert [*rows["loss"]] == ["figure", "verdict", "this one", "its base"]
 
 
 def test_meals_are_whole_under_the_grammar_and_said_without_it(judgement):
@@ -91,6 +98,23 @@ def test_the_champion_is_judged_too_and_by_bytes_when_it_splits_text_otherwise(h
     assert report.table[0]["verdict"] == "better than its base and the champion"
     assert report.note.startswith("loss in nats a byte: better than its base and the champion; ")
     assert set(home.platform.features.read(EVALUATIONS)["model"]) >= {"assistant v1"}
+
+
+def test_losses_are_told_in_the_unit_and_of_the_conversations_that_they_are_compared_by(home, tmp_path):
+    tiny_assistant(home.platform, tmp_path, positions=45)  # reads fewer of them
+    report = evaluate(home.platform, a_run(), home.name, home.folders, FEW)
+    lying = pd.read_parquet(losses_of(ended(home.folders.runs), a_run().started_at))
+    by = {who: part.set_index("conversation_id") for who, part in lying.groupby("subject")}
+    both = by["candidate"].index.intersection(by["champion"].index)
+    assert 10 <= len(both) < len(by["candidate"]) == 24
+    told = home.platform.features.read(EVALUATIONS).set_index(["figure", "subject"]).loc["loss"]
+    for who, part in by.items():
+        a_byte = (part["loss"] * part["tokens"] / part["bytes"]).loc[both].mean()
+        assert told.loc[who, "value"] == pytest.approx(a_byte)
+        assert told.loc[who, "low"] < a_byte < told.loc[who, "high"]
+        assert told.loc[who, "count"] == len(both)
+    assert report.metrics["loss"] == told.loc["candidate", "value"]
+    assert float(report.table[0]["the champion"]) == pytest.approx(told.loc["champion", "value"], rel=1e-3)
 
 
 def test_a_champion_of_damaged_files_does_not_count(home, tmp_path):
@@ -182,3 +206,21 @@ def test_too_few_conversations_that_fit_are_said_before_answers_are_asked_for(ho
     asked = replace(questions(home.platform, a_run(), tuned.plan, Effort(14, 0, 0, 4)), instructions=None, longest=38)
     with pytest.raises(NotYetError, match=r"\d of 14 test conversations fit into 38 tokens, 10 the fewest"):
         evaluation.judged("candidate", Subject(tuned.name, str(tuned.best)), asked)
+
+
+def test_a_model_of_little_context_is_judged_by_what_fits_and_what_does_not_is_counted_apart(home, tmp_path, caplog):
+    size = Size(layers=1, hidden=12, heads=3, vocabulary=300, positions=128)
+    place = str(build_tiny(tmp_path / "small", ["one and one is two"], 0, size))
+    held = {f"c{n}": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}] for n in range(10)}
+    request = MealRequest((Ingredient("rice", 300), Ingredient("egg", 100)))
+    asked = Asked(held, chosen(9), {"a": request}, longest=128, tokens=4)
+    figures = judged("base", Subject("small", place), asked).figures
+    assert 0 < figures["prompt_fits"].share.value < 1
+    assert figures["instructions"].share.count < 9
+    assert {name for name in figures if name.startswith("meals:")} == {"meals:prompt_fits"}
+    assert figures["meals:prompt_fits"].share.value == 0
+    left_out = int((figures["prompt_fits"].cases == 0).sum())
+    assert [one.split(":")[0] for one in caplog.messages] == [
+        f"small has no room for {left_out} of 19 prompts; they are not asked",
+        "small cannot be asked for 1 of 1 meals",
+    ]

@@ -50,14 +50,16 @@ def test_a_model_that_beats_its_base_is_registered_and_serves(judged, judgement)
     report = exported(judged)
     assert report.model == "assistant v1"
     assert report.note.startswith("promoted: By its loss it beats every baseline and nothing serves yet")
-    assert [*report.table[0]] == ["figure", "this one", "its base", "verdict"]
+    assert [*report.table[0]] == ["figure", "verdict", "this one", "its base"]
     assert report.table == judgement.table
     assert report.table[0]["verdict"] == "better than its base"
     assert report.metrics["loss"] == judgement.metrics["loss"]
     assert report.baselines["loss"] == judgement.baselines["loss"]
     model = judged.platform.models.load("assistant", 1)
     where = f"Weights and tokenizer lie in {model.folder}, its card is {model.folder}/README.md"
-    assert report.note.endswith(f"{where}; next: almanac open chat")
+    clone = "git clone --depth 1 https://github.com/ggml-org/llama.cpp"
+    gguf = f"{clone} && python llama.cpp/convert_hf_to_gguf.py {model.folder} --outfile assistant.gguf"
+    assert report.note.endswith(f"{where}; as GGUF: {gguf}; next: almanac open chat")
     assert {*model.files} == FILES
     assert model.signature["run"] == judged.name
     assert model.signature["plan"]["rank"] == 0
@@ -65,6 +67,24 @@ def test_a_model_that_beats_its_base_is_registered_and_serves(judged, judgement)
     assert model.trained_on == DAY.isoformat()
     held_out = pd.read_parquet(model.folder / "held_out.parquet").set_index("conversation_id")
     assert held_out["candidate"].mean() == pytest.approx(report.metrics["loss"])
+
+
+def test_the_cards_figures_are_those_of_the_evaluation(judged, judgement):
+    exported(judged)
+    card = (judged.platform.models.load("assistant", 1).folder / "README.md").read_text().replace("\\", "")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("|")]
+    told = {row[0]: row[1:] for row in cells}
+    assert "The loss is the mean over conversations of nats a token; perplexity (each model's own)" in card
+    loss, low, high = (judgement.metrics[name] for name in ("loss", "loss_low", "loss_high"))
+    assert told["loss"][0] == f"{loss:.4g} [{low:.4g}, {high:.4g}]"
+    for row in judgement.table:
+        for place, who in enumerate(("this one", "its base")):
+            kept, is_check, asked = row[who].partition(" of ")
+            if not kept:
+                assert told[row["figure"]][place] == ""
+                continue
+            value = float(kept) / float(asked) if is_check else float(kept)
+            assert float(told[row["figure"]][place].split(" ")[0]) == pytest.approx(value, rel=1e-3), row["figure"]
 
 
 def test_the_registered_version_answers(judged):
@@ -172,44 +192,51 @@ def test_meals_that_break_the_grammar_reject_a_model_whatever_its_loss(judged, f
     assert note.startswith(f"rejected: Meals under the grammar: {figure} is {value}")
 
 
-def asked_six_meals(home, **kept):
-    """Let the last evaluation have asked six meals, of which each subject kept so many."""
+def test_requests_for_which_its_context_has_no_room_reject_a_model_and_are_told_as_such(judged):
+    rows = judged.platform.features.read(EVALUATIONS)
+    mine = rows[(rows["figure"] == "meals:json_valid") & (rows["subject"] == "candidate")]
+    judged.platform.features.write(EVALUATIONS, mine.assign(figure="meals:prompt_fits", value=0.5))
+    assert exported(judged).note.startswith("rejected: Meals under the grammar: meals:prompt_fits is 0.5, not 1. ")
+
+
+def asked_eight_meals(home, **kept):
+    """Let the last evaluation have asked eight meals, of which each subject kept so many."""
     rows = home.platform.features.read(EVALUATIONS)
     rows = rows[(rows["figure"] == "meals:ok") & rows["subject"].isin([*kept])]
-    home.platform.features.write(EVALUATIONS, rows.assign(value=rows["subject"].map(kept) / 6, count=6))
+    home.platform.features.write(EVALUATIONS, rows.assign(value=rows["subject"].map(kept) / 8, count=8))
     place = checks_of(ended(home.folders.runs), rows["evaluated_at"].iloc[0])
     checks = pd.read_parquet(place)
     others = checks[~((checks["figure"] == "meals:ok") & checks["subject"].isin([*kept]))]
     told = [
         {"subject": who, "figure": "meals:ok", "case": str(case), "value": float(case < many), "higher_is_better": True}
         for who, many in kept.items()
-        for case in range(6)
+        for case in range(8)
     ]
     pd.concat([others, pd.DataFrame(told)]).to_parquet(place)
 
 
 def test_a_model_that_is_worse_than_its_base_in_a_check_serves_and_the_reason_says_in_what(judged):
-    asked_six_meals(judged, candidate=0, base=6)
+    asked_eight_meals(judged, candidate=0, base=8)
     report = exported(judged)
     assert report.note.startswith("promoted: By its loss it beats every baseline")
-    assert "; worse than its base: meals:ok 0 of 6, base 6 of 6. Weights" in report.note
+    assert "; worse than its base: meals:ok 0 of 8, base 8 of 8. Losses in nats a token. Weights" in report.note
     assert {row["figure"]: row["verdict"] for row in report.table}["meals:ok"] == "worse than its base"
-    assert "meals:ok 0 of 6, base 6 of 6" in judged.platform.features.read(PROMOTIONS)["reason"].item()
-    assert "meals:ok 0 of 6, base 6 of 6" in how_it_was_judged(judged.platform)
+    assert "meals:ok 0 of 8, base 8 of 8" in judged.platform.features.read(PROMOTIONS)["reason"].item()
+    assert "meals:ok 0 of 8, base 8 of 8" in how_it_was_judged(judged.platform)
 
 
-def test_five_meals_of_six_that_changed_may_do_so_by_chance_and_are_not_called_worse(judged):
-    asked_six_meals(judged, candidate=1, base=6)
+def test_five_meals_of_eight_that_changed_may_do_so_by_chance_and_are_not_called_worse(judged):
+    asked_eight_meals(judged, candidate=3, base=8)
     assert "worse than" not in exported(judged).note
 
 
 def test_a_model_that_is_surely_worse_than_the_champion_in_a_check_does_not_serve(judged, tmp_path):
     tiny_assistant(judged.platform, tmp_path)
     evaluate(judged.platform, a_run(hour=10), judged.name, judged.folders, Effort(24, 0, 1, 4))
-    asked_six_meals(judged, candidate=0, champion=6, base=6)
+    asked_eight_meals(judged, candidate=0, champion=8, base=8)
     note = exported(judged, hour=11).note
     assert note.startswith("waits: By its loss it beats every baseline")
-    assert "; surely worse than the champion: meals:ok 0 of 6, champion 6 of 6; worse than its base: " in note
+    assert "; surely worse than the champion: meals:ok 0 of 8, champion 8 of 8; worse than its base: " in note
     assert chosen(judged.platform).version == 1
 
 
@@ -228,7 +255,7 @@ def test_weights_that_do_not_say_the_same_are_not_registered(judged, monkeypatch
 
 
 def test_a_checkout_without_a_converter_is_refused_before_anything_is_registered(judged, tmp_path):
-    with pytest.raises(SourceError, match="name a checkout of llama.cpp"):
+    with pytest.raises(SourceError, match="name a checkout of llama.cpp .*git clone"):
         exported(judged, llama_cpp=str(tmp_path))
     assert judged.platform.models.versions("assistant") == []
 

@@ -68,6 +68,11 @@ def test_one_that_waits_but_is_older_than_the_champion_challenges_nobody(platfor
     assert roles(platform) == [(3, "champion"), (1, "earlier")]
 
 
+def test_one_that_waits_still_challenges_when_a_newer_one_was_rejected(platform):
+    decided(platform, (1, "promoted"), (2, "waits"), (3, "waits"), (4, "rejected"))
+    assert roles(platform) == [(1, "champion"), (3, "challenger")]
+
+
 @pytest.mark.parametrize("which", ["challenger", "2", "assistant v2"])
 def test_a_version_is_named_by_role_number_or_name(platform, which):
     decided(platform, (1, "promoted"), (2, "waits"))

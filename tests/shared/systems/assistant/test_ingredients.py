@@ -90,6 +90,31 @@ def test_what_people_write_becomes_names_and_grams(text, expected):
     ("line", "expected"),
     [
         ("beef (chuck, brisket, oxtail...): 1kg | 2 1/4lb", {"beef": 1000}),
+        ("1-1/2 cups flour", {"flour": 188}),  # as Taste of Home writes it, of which RecipeNLG has many
+        ("2 - 2/3 cups milk", {"milk": 631}),
+        ("1&1/2 cups flour", {"flour": 188}),
+        ("1/4-1/2 cup sugar", {"sugar": 50}),
+        ("1 (10-1/2 oz.) can soup", {"soup": 298}),
+        ("1 (8 oz.) pkg. cream cheese, cubed", {"cream cheese": 227}),
+        ("2 (16 oz.) pkg. frozen corn", {"corn": 907}),
+        ("1 (6 oz.) box rice", {"rice": 170}),
+        ("1 med. onion, chopped", {"onion": 110}),
+        ("2 lg. eggs", {"egg": 100}),
+        ("1 doz. eggs", {"egg": 600}),
+        ("1 no. 2 can crushed pineapple", {"pineapple": 400}),
+        ("1 (No. 2 1/2) can beans", {"bean": 400}),
+        ("1 #10 can beans", {"bean": 400}),
+        ("1lb 2oz flour", {"flour": 510}),
+        ("2 lbs. and 3 ounces potatoes", {"potato": 992}),
+        ("1 cup plus 2 tablespoons flour, divided", {"flour": 141}),
+        ("1 pound plus 4 ounces beef", {"beef": 567}),
+        ("½ cup + 2 tablespoons (150ml) cold whole milk", {"milk": 148}),
+        ("1.000 g potatoes", {"potato": 1000}),
+        ("1.250 kg beef", {"beef": 1250}),
+        ("0.500 l milk", {"milk": 500}),
+        ("1 c. à soupe de sucre", {"de sucre": 9}),
+        ("2 cuillères à café de sel", {"de sel": 6}),
+        ("1 kilogramme flour", {"flour": 1000}),
         ("600g or 5 cups bread flour (or all-purpose if not available)", {"bread flour": 600}),
         ("~150g (1/3 lb) bacon cubes", {"bacon": 150}),
         ("1 Red Pepper, cut into half-inch pieces", {"red pepper": 119}),
@@ -415,3 +440,16 @@ def test_no_text_takes_long_to_read(piece):
     parse(piece * (MOST_TEXT // len(piece)) + "x")
     parse_line(piece * (MOST_TEXT // len(piece)) + "x")
     assert time.process_time() - since < 2
+
+
+@pytest.mark.parametrize("line", ["1 pkg. spaghetti", "1 sm. pkg. spaghetti", "1 env. spaghetti", "1 ctn. spaghetti"])
+def test_what_is_in_a_package_is_not_guessed_and_the_package_is_no_name(line):
+    assert parse_line(line).unweighed == ("spaghetti",)
+    assert parse_line(line).ingredients == ()
+
+
+def test_no_name_of_a_table_has_more_words_than_are_looked_for():
+    from shared.systems.assistant import allergens, foods
+
+    tables = (foods.FOODS, allergens._BY_TERM, allergens._ANIMALS, allergens._PARTS)
+    assert max(len(name) for table in tables for name in table) <= foods.MOST_WORDS

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.errors import TooLongError
 from shared.steps.answer_checks import keeps
 from shared.systems.assistant.instructions import INSTRUCTIONS, SMOKE, chosen, followed, prompts
 
@@ -76,6 +77,7 @@ GOOD = {  # by the beginning of the prompt
     "Write any year": "1984",
     "What is six": '{"result": 42}',
 }
+BAD = {"Write any year": "7"}  # of the right kind, and yet wrong
 EVASIVE = ["I am sorry,\nI cannot do that, my Friend 7!\n", "\U0001f600", "Zq. zq! ZQ?"]
 
 
@@ -85,6 +87,7 @@ def test_each_instruction_can_be_kept_and_is_not_by_an_evasive_answer(one):
     assert len(answers) == 1, "a prompt's beginning must say which it is"
     assert keeps(one.check, answers[0])
     assert not all(keeps(one.check, answer) for answer in [*EVASIVE, one.prompt])
+    assert not any(keeps(one.check, answer) for begin, answer in BAD.items() if one.prompt.startswith(begin))
 
 
 def test_there_are_more_than_sixty_of_nine_kinds_and_no_two_alike():
@@ -135,6 +138,18 @@ def test_answers_are_the_likeliest_ones_and_judged_one_by_one():
     assert table.index.tolist() == [one.prompt for one in asked]
     assert heard == [1, 2, 3, 4, 5, 6, 7]
     assert {(sampling.temperature, sampling.max_tokens, sampling.seed) for _, sampling in chat.asked} == {(0, 64, 0)}
+
+
+def test_a_prompt_that_does_not_fit_is_not_one_that_was_not_kept_to():
+    def says(prompt):
+        if "legs" in prompt:
+            raise TooLongError("the message has 30 tokens and this model reads 20; shorten it")
+        return "yes"
+
+    asked, heard = [one for one in INSTRUCTIONS if one.kind == "choice"], []
+    table = followed(Says(says), asked, 64, heard.append)
+    assert table["fits"].tolist() == [True, True, True, False, True, True, True]
+    assert (table["kept"].sum(), len(heard)) == (1, 7)
 
 
 def test_a_system_prompt_comes_first():

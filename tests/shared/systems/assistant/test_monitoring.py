@@ -108,6 +108,13 @@ def test_nothing_given_is_no_duel_and_no_thumb():
     assert thumbs(table()) == {}
 
 
+def test_a_visitor_who_gives_forty_thumbs_counts_once_and_one_who_cannot_decide_not_at_all():
+    many = [thumb("jane", "up", answer=f"Answer {number}.") for number in range(40)]
+    torn = [thumb("kim", "up"), thumb("kim", "down", answer="Another.")]
+    share = thumbs(table(*many, *torn, thumb("ada", "down")))["assistant v1"]
+    assert (share.count, share.value) == (2, 0.5)
+
+
 def test_thumbs_are_counted_by_model():
     rows = table(thumb("jane", "up"), thumb("kim", "up"), thumb("ada", "down"), thumb("ada", "down", "assistant v2"))
     shares = thumbs(rows)

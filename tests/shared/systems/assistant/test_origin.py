@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from shared.ports import NewModel
+from shared.steps.base_names import content_of
 from shared.steps.promotion import PROMOTIONS
 from shared.systems.assistant.inference import models_that_answer, with_base
 from shared.systems.assistant.origin import Origin, origin_of
@@ -68,6 +69,14 @@ def test_a_version_of_ours_answers_where_the_registry_has_it(made_from):
 def test_a_folder_is_called_by_its_last_name_as_the_rest_is_for_no_visitor(made_from, tmp_path):
     folder = weights(tmp_path / "jane" / "my-model")
     assert made_from(base=str(folder)) == Origin("my-model", folder)
+
+
+def test_a_folder_in_which_another_model_lies_by_now_does_not_answer_as_the_base(made_from, tmp_path):
+    folder = weights(tmp_path / "my-model")
+    told = {"base": str(folder), "plan": {"revision": content_of(folder)}}
+    assert made_from(**told) == Origin("my-model", folder)
+    (folder / "model.safetensors").write_bytes(b"others")
+    assert made_from(**told) == Origin("my-model", lacking="another model lies where its weights did")
     gone = made_from(base=str(tmp_path / "jane" / "gone"))
     assert (gone.name, gone.lacking) == ("gone", "its weights are not on this machine")
     assert "jane" not in f"{gone.name}{gone.lacking}"

@@ -166,6 +166,22 @@ def test_plain_text_is_ascii_without_markup_and_stays_as_it_is(text):
     assert plain(plain(text)) == plain(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Add 1½ cups", "Add 1 1/2 cups"),
+        ("½–¾ cup", "1/2-3/4 cup"),
+        ("1½ – 2 hours", "1 1/2-2 hours"),
+        ("Bake 10\u201412 minutes", "Bake 10-12 minutes"),
+        ("Mac & Cheese", "Mac and Cheese"),
+        ("slow\u2011cooked", "slow-cooked"),
+        ("Stir \u2013 gently", "Stir gently"),
+    ],
+)
+def test_plain_text_says_the_same_numbers_and_names(text, expected):
+    assert plain(text) == expected
+
+
 def test_plain_text_has_no_gap_where_a_sign_is_that_nobody_sees():
     assert plain("Shr\u00adimp and mi\u200blk") == "Shrimp and milk"
 

@@ -82,7 +82,7 @@ def test_recipenlgs_lists_are_read_as_lists_and_never_split_on_commas(platform, 
         ({"ingredients": '["200 g rice"'}, "its ingredients are no list"),
         ({"directions": None}, "its directions are no list"),
         ({"directions": [["Boil."], ["Fry."]]}, "a list stands"),
-        ({"title": float("nan")}, "a float stands"),
+        ({"title": float("nan")}, "a number stands"),
         ({"ingredients": []}, "ingredients"),
         ({"directions": []}, "directions"),
     ],
@@ -91,6 +91,38 @@ def test_a_row_that_is_no_recipe_says_why(platform, file, change, why):
     rows = one_of(platform, file(RICE, RICE | change)).rows
     assert rows["messages"][1] is None
     assert why in rows["reason"][1]
+
+
+def test_a_list_of_names_without_amounts_is_told_in_words_and_no_grams_are_made_up(platform, file):
+    names = {"name": "egg rice", "minutes": 55, "steps": repr(RICE["directions"]), "ingredients": "['rice', 'eggs']"}
+    rows = one_of(platform, file(names)).rows
+    assert rows["kind"].tolist() == ["chat"]
+    assert "You need:\n- rice\n- eggs" in rows["messages"][0][1]["content"]
+
+
+def test_the_recipes_of_a_page_are_taken_out_of_what_else_it_holds(platform, file):
+    recipe = {"@type": ["Recipe"], "name": "Egg rice", "recipeIngredient": RICE["ingredients"], "recipeYield": "2"}
+    recipe["recipeInstructions"] = [{"@type": "HowToStep", "text": one} for one in RICE["directions"]]
+    page = {"@context": "https://schema.org", "@graph": [{"@type": "WebSite", "name": "My kitchen"}, recipe]}
+    rows = one_of(platform, file(page, {"@graph": [{"@type": "WebPage"}]})).rows
+    assert rows["kind"].tolist() == ["meals", "meals"]
+    assert rows["reason"].tolist() == ["", "there is no recipe among what it holds"]
+    told = json.loads(rows["messages"][0][2]["content"])
+    assert (told["servings"], told["ingredients"]) == (2, {"rice": 200, "egg": 100})
+
+
+def test_a_recipe_for_more_than_a_meal_serves_is_told_in_words(platform, file):
+    assert one_of(platform, file(RICE | {"servings": 48})).rows["kind"].tolist() == ["chat"]
+
+
+def test_an_empty_record_is_counted_even_as_the_first(platform, file):
+    rows = one_of(platform, file({}, RICE, {})).rows
+    assert rows["reason"].tolist() == ["it is empty", "", "it is empty"]
+
+
+def test_of_preferences_the_answer_that_was_chosen_is_learned(platform, file):
+    rows = one_of(platform, file({"prompt": "Hi", "chosen": "Hello!", "rejected": "No."})).rows
+    assert [one["content"] for one in rows["messages"][0]] == ["Hi", "Hello!"]
 
 
 def test_the_line_that_a_killed_writer_left_is_counted_as_malformed(platform, file):
@@ -104,7 +136,7 @@ def test_the_line_that_a_killed_writer_left_is_counted_as_malformed(platform, fi
     [
         ([CHAT, RICE], "changes from conversation to recipe in record 2"),
         ([CHAT, CHAT, {"instruction": "a", "output": "b"}], "changes from conversation to instruction in record 3"),
-        ([{"prompt": "a", "completion": "b"}], "has the columns prompt, completion in record 1; known are"),
+        ([{"alcohol": 9.4, "quality": 5}], "has the columns alcohol, quality in record 1; known are messages or"),
         ([TURNS], "questions without answers.*--evaluation"),
         ([CHAT, TURNS], "changes from conversation to questions in record 2"),
         ([{"messages": []}, {"messages": 5}], "holds no conversation: record 1: there is no answer in it"),
@@ -121,9 +153,16 @@ def test_one_conversation_over_several_lines_is_read(platform, file):
     assert one_of(platform, file(json.dumps(CHAT, indent=2))).rows["messages"].notna().tolist() == [True]
 
 
-def test_an_object_around_a_list_is_refused_by_its_columns(platform, file):
-    with pytest.raises(SourceError, match="has the columns data in record 1; known are"):
-        list(gathered(platform, file(json.dumps({"data": [CHAT]}, indent=2))))
+@pytest.mark.parametrize("around", [{"data": [CHAT, CHAT, 7]}, {"version": 2, "tags": ["a"], "chats": [CHAT, CHAT, 7]}])
+def test_a_list_under_a_name_gives_its_records_by_number(platform, file, around):
+    rows = one_of(platform, file(json.dumps(around, indent=2))).rows
+    assert rows["place"].tolist() == [1, 2, 3]
+    assert rows["reason"].tolist() == ["", "", "broken: 7"]
+
+
+def test_an_object_around_something_unknown_is_refused_by_its_columns(platform, file):
+    with pytest.raises(SourceError, match="has the columns rows, more in record 1; known are"):
+        list(gathered(platform, file(json.dumps({"rows": 5, "more": [{"a": 1}]}, indent=2))))
 
 
 def test_an_address_that_the_demo_world_does_not_have_says_so_itself(platform):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import SchemaError
+from shared.errors import SchemaError, TooLongError
 from shared.systems.assistant.allergens import ALLERGENS, DIETS
 from shared.systems.assistant.foods import PANTRY
 from shared.systems.assistant.ingredients import Ingredient, clean_name
@@ -69,6 +69,42 @@ def test_a_recipe_that_keeps_to_its_request_is_whole_in_every_figure():
     assert {shares[name] for name in ("gram_overrun", "unlisted", "unlisted_main", "conflict", "cut")} == {0.0}
     assert chat.asked[0][0].temperature == 0
     assert chat.asked[0][1] is not None
+
+
+class Reads(Says):
+    """The same with room for prompts of so many characters."""
+
+    def __init__(self, room, *texts):
+        super().__init__(*texts)
+        self.room = room
+
+    def stream(self, messages, sampling, *, schema=None, stopped=lambda: False):
+        if (length := sum(len(one["content"]) for one in messages)) > self.room:
+            raise TooLongError(f"the message has {length} tokens and this model reads {self.room}; shorten it")
+        return super().stream(messages, sampling, schema=schema, stopped=stopped)
+
+
+@pytest.mark.parametrize("grammar", [True, False])
+def test_a_request_that_does_not_fit_the_context_is_no_answer_that_is_no_json(caplog, grammar):
+    long = MealRequest(
+        tuple(Ingredient(name, 100) for name in ("rice", "egg", "leek", "carrot", "pea", "kale", "tofu"))
+    )
+    room = sum(len(one["content"]) for one in as_messages(REQUEST))
+    chat = Reads(room, answer(EGG_RICE))
+    figures = tried(chat, {"short": REQUEST, "long": long}, grammar=grammar)
+    counted = {name: (figure.share.value, figure.share.count) for name, figure in figures.items()}
+    assert counted.get("prompt_fits") == ((0.5, 2) if grammar else None)
+    assert {counted[name] for name in ("json_valid", "ok", "coverage")} == {(1.0, 1)}
+    needed = sum(len(one["content"]) for one in as_messages(long))
+    said = f"a table cannot be asked for 1 of 2 meals: the message has {needed} tokens and this model reads {room}"
+    assert [said in one for one in caplog.messages] == ([True] if grammar else [])
+
+
+def test_where_no_request_fits_only_that_is_told():
+    figures = tried(Reads(9), {"a": REQUEST, "b": REQUEST})
+    assert {name: (figure.share.value, figure.share.count) for name, figure in figures.items()} == {
+        "prompt_fits": (0.0, 2)
+    }
 
 
 def test_without_grammar_one_free_answer_is_checked():

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from datetime import UTC, date, datetime
 
 import pandas as pd
@@ -11,7 +12,7 @@ pytest.importorskip("trl")
 
 from safetensors.torch import load_file
 
-from shared.errors import NotYetError, SourceError
+from shared.errors import NotYetError, SourceError, UnsafeFileError, UsageError
 from shared.ports import NewModel
 from shared.runs import Run
 from shared.steps.base_names import Size
@@ -196,6 +197,89 @@ def test_without_network_a_new_run_takes_what_was_fetched_last_and_says_so(sums,
     report = finetune(sums, a_run(), Plan(**HUB | {"seed": 1}), folders)
     assert f"on jane/own at commit {first[:12]}" in report.note
     assert "the Hub does not answer: jane/own is taken as it was fetched last" in caplog.text
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A base in a folder; the call puts the weights of another seed there."""
+
+    def put(seed):
+        made = build_tiny(tmp_path / f"own-{seed}", ["one and one is two"], seed, Size(1, 12, 3, 300, 64))
+        return shutil.copytree(made, tmp_path / "own", dirs_exist_ok=True)
+
+    put(0)
+    return put
+
+
+def test_with_another_model_in_its_bases_folder_a_run_is_another_and_says_so(sums, folders, own, tmp_path, caplog):
+    mine = TINY | {"base": str(tmp_path / "own"), "rank": 2}
+
+    def cut():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(sums, a_run(), Plan(**mine), folders, cut)
+    own(1)
+    report = finetune(sums, a_run(), Plan(**mine), folders)
+    assert report.note.startswith(f"begun anew, on {tmp_path / 'own'} with the bytes of ")
+    assert "own holds another model than before: this is another run, begun anew" in caplog.text
+    begun = begun_at(folders)
+    assert len(begun) == 2
+    then = next(revision for name, revision in begun.items() if name != report.model)
+    with pytest.raises(UnsafeFileError, match=f"own holds another model than {then}"):
+        base_of(sums, Plan(**mine | {"revision": then}), folders.runs)
+    own(0)
+    first = finetune(sums, a_run(), Plan(**mine), folders)
+    assert first.note.startswith("gone on after step 3, ")
+    assert {first.model, report.model} == {*begun}
+
+
+def recipes(platform, numbers=range(100, 130)):
+    splits = {number: "validation" if number % 6 == 0 else "train" for number in numbers}
+    rows = [conversation(number, split) | {"source": "mine-1f2e"} for number, split in splits.items()]
+    platform.features.write(CONVERSATIONS, pd.DataFrame(rows))
+
+
+def test_of_sources_that_are_named_alone_it_learns_and_is_judged(sums, folders):
+    alone = finetune(sums, a_run(), Plan(**TINY), folders)
+    recipes(sums)
+    named = finetune(sums, a_run(), Plan(**TINY, sources="sums"), folders)
+    assert (named.rows, named.baselines) == (alone.rows, alone.baselines)
+    assert named.model != alone.model, "it is another run as soon as it is told otherwise"
+    assert ", from sums alone; best after step " in named.note
+    assert json.loads((folders.runs / named.model / "plan.json").read_text())["plan"]["sources"] == "sums"
+    both = finetune(sums, a_run(), Plan(**TINY, sources=" sums, mine-1f2e,sums"), folders)
+    assert both.rows == 20 + 25
+    assert ", from mine-1f2e and sums alone; " in both.note
+    assert finetune(sums, a_run(), Plan(**TINY, sources="mine-1f2e,sums"), folders).model == both.model
+
+
+def test_more_of_a_source_that_is_not_named_changes_no_run(sums, folders):
+    before = finetune(sums, a_run(), Plan(**TINY, sources="sums"), folders)
+    recipes(sums)
+    again = finetune(sums, a_run(), Plan(**TINY, sources="sums"), folders)
+    assert (again.model, again.note.startswith("had ended before, ")) == (before.model, True)
+
+
+@pytest.mark.parametrize("told", ["nowhere", "sums,", "sums,nowhere", ","])
+def test_a_source_that_is_not_stored_is_said_with_those_that_are(sums, folders, told):
+    recipes(sums)
+    with pytest.raises(UsageError, match=r"no source '\w*' is stored: --sources takes of mine-1f2e, sums"):
+        finetune(sums, a_run(), Plan(**TINY, sources=told), folders)
+    assert not folders.runs.exists()
+
+
+def test_a_source_that_was_withdrawn_or_that_holds_none_to_judge_by_is_said(sums, folders):
+    sums.features.write(CONVERSATIONS, pd.DataFrame([conversation(201, "withdrawn") | {"source": "gone"}]))
+    with pytest.raises(UsageError, match="no source 'gone' is stored"):
+        finetune(sums, a_run(), Plan(**TINY, sources="gone"), folders)
+    recipes(sums, [101, 103])
+    with pytest.raises(NotYetError, match="2 conversations of mine-1f2e to learn from leave none to judge by"):
+        finetune(sums, a_run(), Plan(**TINY, sources="mine-1f2e"), folders)
+    recipes(sums, [102])
+    sums.features.write(CONVERSATIONS, pd.DataFrame([conversation(300, "validation") | {"source": "few"}]))
+    with pytest.raises(NotYetError, match="no conversations of few to learn from"):
+        finetune(sums, a_run(), Plan(**TINY, sources="few"), folders)
 
 
 def test_conversations_of_later_days_are_not_learned_and_more_of_them_are_another_run(sums, folders):
