@@ -63,7 +63,7 @@ def run_command(words: list[str]) -> typer.Typer:
         stages = typer.Typer(help=f"The stages of {system}.", no_args_is_help=True)
         if system in named:
             for name, function in service(system).stages.items():
-                stages.command(name)(_as_command(f"{system} {name}", function))
+                stages.command(name, help=_help(function))(_as_command(f"{system} {name}", function))
         else:
             stages.callback()(lambda: None)
         run.add_typer(stages, name=system)
@@ -75,6 +75,12 @@ def kept_from_output(as_json: bool) -> Iterator[None]:
     """Send what libraries print to the error stream, where the output is to be one JSON object."""
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         yield
+
+
+def _help(stage: Callable[..., Any]) -> str:
+    """Return what its docstring says, each paragraph in one line, which the terminal breaks where it ends."""
+    paragraphs = (inspect.getdoc(stage) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _as_command(name: str, stage: Callable[..., dict[str, Any]]) -> Callable[..., None]:

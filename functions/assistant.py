@@ -27,7 +27,9 @@ answering = gpu_image(*MODEL, "llguidance", "starlette")
 def prepare(source: str = "", evaluation: str = "", limit: int = USUAL, day: str = "") -> dict[str, Any]:
     """Store conversations that pass every filter: FineTome's and recipes, or those of --source.
 
-    --source takes files, folders or addresses, joined by commas: ShareGPT, messages, Alpaca, RecipeNLG, other recipes.
+    --source takes files, folders or addresses, joined by commas. Read are chats (messages, ShareGPT, OASST, UltraChat,
+    ChatGPT's export), pairs (Alpaca, Dolly, preferences) and recipes (RecipeNLG, Food.com, schema.org's), as JSON, CSV
+    or Parquet, packed or not.
     --evaluation names questions that models will be judged on, which are taken out; --limit is of records a source.
     What was stored before stays: all sources in the store are told with what they hold, as models learn from all,
     unless they are told --sources.

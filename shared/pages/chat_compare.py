@@ -16,7 +16,7 @@ from shared.connect import open_platform
 from shared.errors import UsageError
 from shared.pages import chat_events, chat_models, pieces
 from shared.pages.chat_duel import VOTES, Round, lockstep, tally
-from shared.pages.chat_events import ASKING, BUSY, HIDDEN, WAITING, How, waiting
+from shared.pages.chat_events import ASKING, BUSY, HIDDEN, SEND, WAITING, How, waiting
 from shared.pages.chat_progress import heard
 from shared.pages.chat_tab import AT_ONCE, QUIET, talk
 from shared.pages.closed import STAYS
@@ -42,7 +42,7 @@ class CompareTab:
             self._against = gr.Dropdown([], label="What serves, against", interactive=True)
             self._trouble, self._round = gr.HTML(visible=False), gr.State(None, time_to_live=KEPT_S)
             self._box = gr.Textbox(
-                label="A question to both", max_length=MOST_CHARACTERS, lines=1, max_lines=8, submit_btn=True
+                label="A question to both", max_length=MOST_CHARACTERS, lines=1, max_lines=8, submit_btn=SEND
             )
             with gr.Row():
                 self._sides = [
@@ -53,16 +53,19 @@ class CompareTab:
             with gr.Row(visible=False) as self._votes:
                 buttons = [gr.Button(vote, size="sm", min_width=90) for vote in VOTES]
         self.tally = gr.HTML()
-        self.filled = [self.rows, self.alone, self._against, self.tally]
+        self.filled = [self.rows, self.alone, self._against, self._box, self.tally]
         self._connect(settings, buttons)
 
     @staticmethod
     def fill() -> list[Any]:
-        """Return what ``filled`` shows: whom the champion can be compared with, or why nobody, and how votes stand."""
+        """Return what ``filled`` shows: whom the champion can be compared with, or why nobody, and how votes stand.
+
+        And that a question in the box stays.
+        """
         rivals = chat_models.rivals()
         why = chat_models.alone() if not rivals else Markup("")
         chosen = {**STAYS, **gr.update(choices=rivals, value=rivals[0][1] if rivals else None)}
-        return [gr.update(visible=bool(rivals)), shown_if(why), chosen, tally(open_platform())]
+        return [gr.update(visible=bool(rivals)), shown_if(why), chosen, STAYS, tally(open_platform())]
 
     def _connect(self, settings: list[Any], buttons: list[gr.Button]) -> None:
         heard_by = [self._trouble, self._box, *self._sides, self._said, self._votes, self._round]

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     Turns = list[dict[str, str]]
 
 log = logging.getLogger("almanac.pages")
-ASKING = gr.update(value="", submit_btn=False, stop_btn=True)
+SEND, STOP = "Send", "Stop"  # in words: Gradio's pictures have no name that a screen reader could say
+ASKING = gr.update(value="", submit_btn=False, stop_btn=STOP)
 BUSY = gr.update(
-    submit_btn=False, stop_btn=True
+    submit_btn=False, stop_btn=STOP
 )  # again with each piece: of those that come at once a browser shows one
-WAITING = gr.update(submit_btn=True, stop_btn=False)
+WAITING = gr.update(submit_btn=SEND, stop_btn=False)
 HIDDEN = gr.update(visible=False)
 
 
@@ -100,7 +101,7 @@ def more(history: Turns, how: How, seal: Seal) -> Iterator[list[Any]]:
 def waiting(box: object, question: str) -> Any:  # noqa: ANN401 - what a Gradio event may return
     """Return the box for the next question; one that was just asked does not stay in it, one being written does."""
     asked_still = isinstance(box, str) and box.strip() == question.strip()
-    return gr.update(submit_btn=True, stop_btn=False, **({"value": ""} if asked_still else {}))
+    return gr.update(submit_btn=SEND, stop_btn=False, **({"value": ""} if asked_still else {}))
 
 
 def answered_only(history: Turns) -> Turns:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from shared.chat import MOST_TOKENS, Sampling
 from shared.pages import chat_events
-from shared.pages.chat_events import How, question_at
+from shared.pages.chat_events import SEND, How, question_at
 from shared.pages.chat_keeping import begun, forgotten, opened, restore, settle, undo
 from shared.pages.chat_seal import Seal
 from shared.pages.guard import shown, streamed
@@ -72,7 +72,7 @@ class ChatTab:
             max_length=MOST_CHARACTERS,
             lines=1,
             max_lines=8,
-            submit_btn=True,
+            submit_btn=SEND,
             autofocus=True,
         )
         with gr.Row():

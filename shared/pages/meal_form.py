@@ -1,11 +1,13 @@
 """What a visitor has in the house, as text and as a table that stay in step, and the request that comes of the form.
 
 text, table, the text that the table is of ──► in_step: whichever was changed wins ──► both anew, and what was not taken
-table, diet, avoid, servings, pantry ──► request_of ──► MealRequest
+both anew ──► told ──► SETTLE: both are written, in the browser, unless one of them was changed meanwhile
+what understood gives, diet, avoid, servings, pantry ──► request_of ──► MealRequest
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from markupsafe import Markup
@@ -23,6 +25,11 @@ HEADERS = ("Ingredient", "Grams")
 MOST_ROWS = 200  # of a table that are read at all
 SAID = 6  # problems that are told; a pasted table may have thousands
 NO_DIET = "none"
+SETTLE = """(text, table, told) => {
+    const { asked, lines, rows } = JSON.parse(told || '{}');
+    const same = JSON.stringify([text, table.data]) === JSON.stringify(asked);
+    return same ? [lines, { ...table, data: rows }, lines] : [];
+}"""
 
 
 def in_step(text: object, table: object, read: object) -> tuple[str, list[list[Any]], Markup]:
@@ -33,11 +40,29 @@ def in_step(text: object, table: object, read: object) -> tuple[str, list[list[A
     >>> in_step("egg: 100 g", {"data": [["egg", 100], ["rice", 300]]}, "egg: 100 g")[0]
     'egg: 100 g\nrice: 300 g'
     """
-    parsed = listed(table) if text == read else written(text)
+    parsed = understood(text, table, read)
     rows = [[one.name, one.grams] for one in parsed.ingredients]
     unweighed = [[name, None] for name in parsed.unweighed]
     lines = [f"{name}: {grams} g" for name, grams in rows] + [*parsed.unweighed]
     return "\n".join(lines), [*rows, *unweighed], problems(parsed.problems) + chosen(parsed.chosen)
+
+
+def told(text: object, table: object, lines: str, rows: list[list[Any]]) -> str:
+    """Return what the browser is told of an answer: the text and the table that it is of, and both anew.
+
+    >>> told("2 eggs", {"data": [["", None]]}, "egg: 100 g", [["egg", 100]])
+    '{"asked": ["2 eggs", [["", null]]], "lines": "egg: 100 g", "rows": [["egg", 100]]}'
+    """
+    return json.dumps({"asked": [text, _data(table)], "lines": lines, "rows": rows})
+
+
+def understood(text: object, table: object, read: object) -> Parsed:
+    """Return the ingredients of the text, or of the table where the text is the one that was ``read`` last.
+
+    Raises:
+        UsageError: the text is none, or too long.
+    """
+    return listed(table) if text == read else written(text)
 
 
 def written(text: object) -> Parsed:
@@ -55,7 +80,7 @@ def written(text: object) -> Parsed:
 
 def listed(table: object) -> Parsed:
     """Return the ingredients of a table as Gradio sends it; what is no table is an empty one."""
-    rows = table.get("data") if isinstance(table, dict) else table
+    rows = _data(table)
     taken = [row for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
     found = from_rows([_plain(cell) for cell in row[:2]] for row in taken[:MOST_ROWS])
     more = (f"Only the first {MOST_ROWS} rows were read.",) if len(taken) > MOST_ROWS else ()
@@ -105,6 +130,10 @@ def _some(told: Iterable[str], kind: Literal["warning", "empty"]) -> Markup:
     many = [*told]
     rest = [f"And {len(many) - SAID} more of the kind."] if len(many) > SAID else []
     return Markup("").join(pieces.notice(one, kind) for one in [*many[:SAID], *rest])
+
+
+def _data(table: object) -> object:
+    return table.get("data") if isinstance(table, dict) else table
 
 
 def _plain(cell: object) -> object:

@@ -1,8 +1,8 @@
 """Files that were packed to be smaller, opened as what is in them: gzip, bzip2, xz, Zstandard, or a zip of one file.
 
-    file ── its first bytes ──► how it was packed ──► what is in it, from its beginning as often as asked
+    file ── its first bytes ──► how it was packed ──► what is in it, from any place as often as asked
 
-Nothing is unpacked to a disk, and no more of it at once than is read.
+Nothing is unpacked to a disk, and no more of it at once than is read; to go back is to unpack from the beginning.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")  # beside the name of what is in it
 ZIP = ".zip"
+PIECE = 2**20  # bytes unpacked at once on the way to a place
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
 """What reading on may raise where a file is damaged, or cut off; besides OSError."""
 
@@ -45,7 +46,7 @@ def unpacked(raw: IO[bytes], place: str, named: Sequence[str]) -> IO[bytes]:
     """
     head = raw.read(8)
     raw.seek(0)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second of an empty one
         return _only_file(zipfile.ZipFile(raw), place, named)
     opener = next((opener for mark, opener in _OPENERS.items() if head.startswith(mark)), None)
     return opener(raw) if opener else raw
@@ -67,11 +68,12 @@ class _Lent(io.RawIOBase):
 
 
 class _Zstandard(io.RawIOBase):
-    """A file packed by Zstandard, which can be read once more from its beginning, and from there alone."""
+    """A file packed by Zstandard, which is unpacked up to the place that is asked for, back from its beginning."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw = raw
-        self.seek(0)
+        self._stream: pa.CompressedInputStream | None = None
+        self._at = 0
 
     def readable(self) -> bool:
         return True
@@ -80,17 +82,23 @@ class _Zstandard(io.RawIOBase):
         return True
 
     def seek(self, at: int, whence: int = io.SEEK_SET) -> int:
-        if at or whence:
-            raise io.UnsupportedOperation("a packed file is read from its beginning on")
-        self._raw.seek(0)
-        self._stream = pa.CompressedInputStream(pa.PythonFile(_Lent(self._raw), mode="r"), "zstd")
-        self._at = 0
-        return 0
+        if whence == io.SEEK_END:
+            while self.read(PIECE):  # how long it is shows at its end alone
+                pass
+        at += self._at if whence else 0
+        if at < self._at:
+            self._stream, self._at = None, 0
+        while self._at < at and self.read(min(PIECE, at - self._at)):
+            pass
+        return self._at
 
     def tell(self) -> int:
         return self._at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
+        if self._stream is None:
+            self._raw.seek(0)
+            self._stream = pa.CompressedInputStream(pa.PythonFile(_Lent(self._raw), mode="r"), "zstd")
         read = self._stream.read(memoryview(buffer).nbytes)
         memoryview(buffer)[: len(read)] = read
         self._at += len(read)
@@ -102,7 +110,8 @@ def _only_file(archive: zipfile.ZipFile, place: str, named: Sequence[str]) -> IO
     names = [one.filename for one in archive.infolist() if not PurePath(one.filename).name.startswith(".")]
     meant = [name for name in names if name.lower().endswith(tuple(named))]
     if not meant:
-        raise SourceError(f"{name_of(place)} holds no file with {', '.join(named)}: give another")
+        what = f"holds no file with {', '.join(named)}"
+        raise SourceError(f"{name_of(place)} {what}: unpack it first, if what it holds is packed too, or give another")
     if len(meant) > 1:
         listed = ", ".join(name[:80] for name in meant[:LISTED])
         raise SourceError(f"{name_of(place)} holds {listed}: unpack it, and name those that you mean")

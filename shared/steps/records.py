@@ -35,7 +35,7 @@ PIECE = 2**20  # characters or bytes read at once
 SHOWN = 80  # characters of what is broken
 _BETWEEN = re.compile(r"[\s,]*")
 MOST_NUL = 0.1  # of a text's first characters: a disk that failed leaves some of them, other files have more
-_FORMS = f"{', '.join(SUFFIXES)}, also with {', '.join(packed.SUFFIXES)} or in a {packed.ZIP}"
+FORMS = f"{', '.join(SUFFIXES)}, also with {', '.join(packed.SUFFIXES)} or in a {packed.ZIP}"
 _PARQUET = b"PAR1"
 
 
@@ -94,7 +94,7 @@ def _as_text(raw: IO[bytes], head: bytes, place: str) -> tuple[IO[str], Callable
     opening = codecs.getincrementaldecoder(encoding)("ignore").decode(head).lstrip()
     if not opening or opening.count("\0") > MOST_NUL * len(opening):
         what = "is not a text file" if opening else "is empty"
-        raise SourceError(f"{name_of(place)} {what}: give one of {_FORMS} (UTF-8, or UTF-16 with its mark)")
+        raise SourceError(f"{name_of(place)} {what}: give one of {FORMS} (UTF-8, or UTF-16 with its mark)")
     # A byte that is no UTF-8 becomes a lone surrogate, by which its record is known as broken further down.
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
     read = _items if opening.startswith("[") else _objects if opening.startswith("{") else _table
@@ -166,7 +166,7 @@ def _table(text: IO[str], place: str) -> Iterator[Record]:
     separator = max(SEPARATORS, key=header.count)
     names = next(csv.reader([header], delimiter=separator))
     if len(names) < 2:
-        raise SourceError(f"{name_of(place)} is neither JSON, nor CSV with a header: give {_FORMS}")
+        raise SourceError(f"{name_of(place)} is neither JSON, nor CSV with a header: give {FORMS}")
     reader = csv.reader(text, delimiter=separator, strict=True)
     for values in reader:
         if values and len(values) != len(names):
@@ -200,7 +200,7 @@ def _head(raw: IO[bytes]) -> bytes:
 def _in_folder(folder: str) -> list[str]:
     named = [str(path) for path in _seen(folder) if path.is_file() and _is_named(path)]
     if not named:
-        raise SourceError(f"{name_of(folder)} holds no file of records ({_FORMS}): give another folder")
+        raise SourceError(f"{name_of(folder)} holds no file of records ({FORMS}): give another folder")
     return named
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.chat import Message
 
 IGNORED = -100  # PyTorch's: a label that no loss is taken on
-TEMPLATE = (
+TEMPLATE = (  # its tags `generation` are plain TRL's, whose assistant_only_loss the benchmark stands beside: not ours
     "{{- bos_token }}{%- for message in messages %}"
     "{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' }}"
     "{%- if message['role'] == 'assistant' %}"

@@ -33,8 +33,7 @@ SYSTEM_FIRST = (  # as Gemma's and Mistral's own pages advise, whose templates k
 )
 CHATML = (
     "{%- for message in messages %}{{- '<|im_start|>' + message['role'] + '\n' }}"
-    "{%- if message['role'] == 'assistant' %}{{- 'THOUGHT' }}"
-    "{%- generation %}{{- message['content'] | trim + '<|im_end|>' }}{%- endgeneration %}"
+    "{%- if message['role'] == 'assistant' %}{{- 'THOUGHT' + message['content'] | trim + '<|im_end|>' }}"
     "{%- else %}{{- message['content'] + '<|im_end|>' }}{%- endif %}{{- '\n' }}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\nTHOUGHT' }}{%- endif %}"
 )

@@ -18,6 +18,7 @@ import json
 import math
 import re
 import tokenize
+import warnings
 from itertools import cycle, product
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ ASKED = ("instruction", "prompt", "question", "query", "input")
 ANSWERED = ("output", "response", "completion", "answer", "chosen")
 BESIDE = ("input", "context")  # what a question is about
 TOLD = ("system", "system_prompt")
+MOST_WRITTEN = 2**20  # characters of a list as Python writes it: to read them takes some 250 times as many bytes
 SHAPES: dict[str, tuple[tuple[str, ...], ...]] = {  # the columns that a record must have
     "conversation": (*((name,) for name in LISTS), ("message_tree_id", "prompt"), ("mapping", "current_node")),
     "instruction": (*product(ASKED, ANSWERED), ("chosen", "rejected")),
@@ -128,9 +130,10 @@ def _question(told: Mapping[str, Any], asks: str) -> list[Any]:
     if isinstance(asked, list):
         return first + asked
     about = [told[name] for name in BESIDE if name != asks and told.get(name)]
-    if about and not all(isinstance(one, str) for one in (asked, *about)):
+    texts = ["" if asked is None else asked, *about]  # who left out the instruction asks by what stands beside it
+    if about and not all(isinstance(one, str) for one in texts):
         raise SchemaError("what its question is about is no text")
-    asked = "\n\n".join(one.strip() for one in (asked, *about) if one.strip()) if about else asked
+    asked = "\n\n".join(one.strip() for one in texts if one.strip()) if about else asked
     return [*first, {"role": "user", "content": asked}]
 
 
@@ -175,8 +178,12 @@ def _role(turn: object) -> str:
 
 
 def _literal(text: str) -> object:
+    if len(text) > MOST_WRITTEN:
+        return None
     try:
-        return _apart(text) or ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash that means nothing, which stays as it stands
+            return _apart(text) or ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError):
         return None
 

@@ -1,12 +1,14 @@
 """Meals: a recipe from what is in the house, checked: nothing that is not listed, never more than there is.
 
-list as text or table ──► in step ──► MealRequest ──► a model, held to the schema of the request ──► draft … meal
+list as text or table ──► in step
+list, diet, … ──► MealRequest ──► a model, held to the schema of the request ──► draft … meal
 meal, servings ──► card, shopping list, allergens, JSON-LD: by rule, without another question
 call ──► compose_meal (REST and MCP) ──► the same as plain values
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator  # Gradio reads the hints of handlers
 from dataclasses import replace
 from typing import Any
@@ -19,7 +21,18 @@ from shared.pages.chat_progress import status
 from shared.pages.guard import answered, shown, streamed
 from shared.pages.meal_card import LIMITS, card, code, draft
 from shared.pages.meal_events import composed
-from shared.pages.meal_form import HEADERS, NO_DIET, in_step, listed, request_of, split, unweighed, written
+from shared.pages.meal_form import (
+    HEADERS,
+    NO_DIET,
+    SETTLE,
+    in_step,
+    request_of,
+    split,
+    told,
+    understood,
+    unweighed,
+    written,
+)
 from shared.pages.visitors import Visitors
 from shared.systems.assistant.allergens import ALLERGENS, DIETS, unknown
 from shared.systems.assistant.checking import allergens_said
@@ -93,22 +106,32 @@ def fill() -> list[Any]:
     """Return the banner, the form with the models there are, and what the first of them is."""
     models = chat_models.choices()
     chosen, first = gr.update(choices=models, value=models[0][1]), models[0][1]
-    return [pieces.banner(open_platform().world), SHOWN, chosen, chat_models.about(first), *step(START, None, "")]
+    lines, rows, problems = in_step(START, None, "")
+    top = pieces.banner(open_platform().world), SHOWN, chosen, chat_models.about(first)
+    return [*top, lines, rows, lines, problems]
 
 
 def step(text: object, table: object, read: object) -> list[Any]:
-    """Return list and table in step, the list that they are of, and what was not understood."""
+    """Return what the browser is told of list and table in step, and what was not understood."""
     lines, rows, problems = in_step(text, table, read)
     same = lines == text == read  # whoever presses a button leaves the list, too, which reads it twice
-    return [lines, rows, lines, gr.skip() if same else problems]
+    return [told(text, table, lines, rows), gr.skip() if same else problems]
 
 
 def compose_here(  # noqa: PLR0913 - the form has so many fields
-    request: gr.Request, model: object, table: object, diet: object, avoid: object, servings: object, pantry: object
+    request: gr.Request,
+    model: object,
+    text: object,
+    table: object,
+    read: object,
+    diet: object,
+    avoid: object,
+    servings: object,
+    pantry: object,
 ) -> Iterator[list[Any]]:
     """Yield the recipe as it is being composed, and at the end the meal."""
     visitors.admit(request)
-    there = listed(table)
+    there = understood(text, table, read)
     wanted = request_of(there.ingredients, diet, avoid, servings, pantry)
     yield [HIDDEN, SHOWN, chat_models.opening(model), "", HIDDEN, None, gr.skip()]
     chat = chat_models.opened(model)
@@ -122,8 +145,7 @@ def show(meal: Meal | None, servings: float) -> list[Any]:
     """Return the meal for so many servings; nothing where there is none."""
     if meal is None:
         return [HIDDEN, "", "", ""]
-    told, link = code(meal, int(servings))
-    return [SHOWN, card(meal, int(servings)), told, link]
+    return [SHOWN, card(meal, int(servings)), *code(meal, int(servings))]
 
 
 with gr.Blocks(title="Meals", analytics_enabled=False) as demo:
@@ -134,7 +156,7 @@ with gr.Blocks(title="Meals", analytics_enabled=False) as demo:
             text = gr.Textbox(
                 label="What is in the house", lines=3, max_lines=10, max_length=MOST_TEXT, info=f"Such as: {START}"
             )
-            read = gr.Textbox("", container=False, visible="hidden")
+            read, anew = (gr.Textbox("", container=False, visible="hidden") for _ in range(2))
             reading = gr.Button("Read the list", size="sm")
             trouble, unread = gr.HTML(visible=False), gr.HTML()
             table = gr.Dataframe(
@@ -160,41 +182,38 @@ with gr.Blocks(title="Meals", analytics_enabled=False) as demo:
                 stopping = gr.Button("Stop", variant="stop", visible=False)
             failed, line, live = gr.HTML(visible=False), gr.HTML(), gr.HTML()
             composed_meal = gr.State(None, time_to_live=KEPT_S)
+            over = gr.Textbox("", container=False, visible="hidden")
             with gr.Column(visible=False) as answer:
                 portions = gr.Slider(*SERVINGS, 2, step=1, label="Scale to servings", info="Counted, not asked again.")
                 shown_card = gr.HTML()
                 with gr.Accordion("For other programs (schema.org)", open=False):
-                    told = gr.Code(language="json", label="JSON-LD", max_lines=14, interactive=False)
+                    json_ld = gr.Code(language="json", label="JSON-LD", max_lines=14, interactive=False)
                     link = gr.HTML()
 
-    steps = [text, table, read, unread]
-    filled = [top, page, model, about, *steps]
+    filled = [top, page, model, about, text, table, read, unread]
     opening = shown(fill, [gr.skip(), HIDDEN, *[gr.skip()] * (len(filled) - 2)], daily=False)
     demo.load(opening, None, [notice, *filled], **QUIET)
     model.input(chat_models.about, [model], [about], preprocess=False, **QUIET)
-    # Text and table are written by this step alone, one at a time; whichever was changed since wins.
-    stepping = {
-        "fn": shown(step, [gr.skip()] * len(steps)),
-        "inputs": [text, table, read],
-        "outputs": [trouble, *steps],
-    }
-    stepping |= {"preprocess": False, **QUIET}
-    gr.on(
-        [reading.click, text.submit, text.blur, table.input],
-        trigger_mode="always_last",
-        concurrency_limit=1,
-        **stepping,
+    # Text and table are read by this step alone, one at a time; whichever was changed since wins. What waits is asked
+    # anew by the event that came before it: by the step, not by the button, which would ask for another meal, too.
+    touched = gr.on(
+        [reading.click, text.submit, text.blur, table.input, composing.click], None, None, js="() => []", **QUIET
     )
+    alone = {"trigger_mode": "always_last", "concurrency_limit": 1, **QUIET}
+    stepping = shown(step, [gr.skip()] * 2)
+    answered_step = touched.then(stepping, [text, table, read], [trouble, anew, unread], preprocess=False, **alone)
+    answered_step.then(None, [text, table, anew], [text, table, read], js=SETTLE, **QUIET)
     parts = [composing, stopping, line, live, answer, composed_meal, portions]
-    form = [model, table, diet, avoid, servings, pantry]
+    form = [model, text, table, read, diet, avoid, servings, pantry]
     asking = {"preprocess": False, "concurrency_limit": AT_ONCE, **QUIET}
     asked = streamed(compose_here, [gr.skip(), gr.skip(), "", "", HIDDEN, None, gr.skip()], daily=False)
-    started = composing.click(**stepping).then(asked, form, [failed, *parts], **asking)
-    showing = {"fn": show, "inputs": [composed_meal, portions], "outputs": [answer, shown_card, told, link], **QUIET}
-    started.then(lambda: [SHOWN, HIDDEN], None, [composing, stopping], **QUIET).then(**showing)
+    started = composing.click(asked, form, [failed, *parts], **asking)
+    # After the stream, which sends its last values once more when it ends; each time another text, as that is a change.
+    started.then(lambda: [SHOWN, HIDDEN, secrets.token_hex(8)], None, [composing, stopping, over], **QUIET)
     stopped = stopping.click(None, None, None, cancels=[started], **QUIET)
     stopped.then(lambda: [SHOWN, HIDDEN, "Stopped.", ""], None, [composing, stopping, line, live], **QUIET)
-    portions.input(trigger_mode="always_last", **showing)
+    # The card is written by this step alone, one at a time: what was asked of one meal is not shown of the next.
+    gr.on([over.change, portions.input], show, [composed_meal, portions], [answer, shown_card, json_ld, link], **alone)
     gr.api(answered(compose_meal))
 
 if __name__ == "__main__":

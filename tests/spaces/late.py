@@ -1,7 +1,7 @@
 """What comes late, without a clock: a page's questions are counted, and held until they are let go; so are frames.
 
 held(page) ──► what is asked from now on waits in the browser ──► answer(page): it is asked, and answered
-held(page) ──► …; overtake(page) ──► what is asked from now on is answered, and what is held comes late
+overtaking(page) ──► what is asked in the block is answered before what is held
 quiet(page) ──► all that was asked is answered, and nothing was asked after it
 until(page, holds) ──► something outside the page, such as what its server was asked
 without_frames(page) ──► whatever waits for the next frame waits until the block ends
@@ -61,7 +61,7 @@ FRAMES = """async () => {
 def quiet(page, held=0):
     """Wait until the page has asked something, and all that it asked is answered, but for what is held."""
     page.wait_for_function("window.rig && window.rig.asked > 0")
-    page.wait_for_function(QUIET, arg=held)
+    until(page, lambda: page.evaluate(QUIET, held))  # wait_for_function takes any promise for a yes
 
 
 def held(page):
@@ -82,9 +82,14 @@ def answer(page):
     page.evaluate("window.rig.held.splice(0).forEach((go) => go())")
 
 
-def overtake(page):
-    """Let what is asked from now on be answered before what is held."""
-    page.evaluate("() => { window.rig.holds = false; }")
+@contextmanager
+def overtaking(page):
+    """Let what is asked in the block, and whatever follows it, be answered before the one question that is held."""
+    asked(page)
+    before = page.evaluate("() => { window.rig.holds = false; return window.rig.asked; }")
+    yield
+    page.wait_for_function("(before) => window.rig.asked > before", arg=before)
+    quiet(page, held=1)
 
 
 def let_go(page):

@@ -172,8 +172,8 @@ def test_an_answer_can_be_stopped_and_the_endpoint_stops_too(visit, elsewhere, e
     left = endpoint.left
     ask(page, "long")
     expect(text(page, "5 6 7")).to_be_visible()
-    page.locator("button.stop-button").click()
-    expect(page.locator("button.submit-button")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
     late.until(page, lambda: endpoint.left == left + 1)
     late.quiet(page)
     so_far = bot(page).first.text_content()
@@ -194,7 +194,7 @@ def test_a_question_is_asked_again_edited_and_taken_back(visit, elsewhere, endpo
     assert [one["content"] for one in endpoint.asked[-1]["messages"]] == ["first"]
     assert len(endpoint.asked) == count + 1
     expect(text(page, "You said first.")).to_be_visible()
-    expect(page.locator("button.submit-button")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
     user(page).first.hover()
     page.get_by_label("Edit").first.click()
     page.locator("[contenteditable=true], textarea.edit-textarea").first.fill("second")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from shared.errors import NotYetError
 from shared.runs import ledger
 from shared.steps.base_names import tiny_size
 from shared.steps.cards import card, code, rows
@@ -25,7 +26,7 @@ from shared.systems.assistant.training import usual_plan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.ports import Platform
+    from shared.ports import ModelRegistry, Platform
     from shared.runs import Run
     from shared.steps.merging import Parity
     from shared.steps.plans import Plan
@@ -69,7 +70,7 @@ def described(
     platform: Platform, run: Run, tuned: Tuned, figures: Mapping[str, Mapping[str, Figure]], found: Written
 ) -> str:
     """Return the card of a run's model: ``figures`` by subject and name, as ``judgements.kept_figures`` gives them."""
-    plan = tuned.plan
+    plan, origin = tuned.plan, began_as(tuned.plan.base, platform.models)
     how = f"LoRA of rank {plan.rank} on all linear layers, merged" if plan.rank else "all weights"
     simulated = " What it learned from is **simulated**." if platform.world == "demo" else ""
     what = f"{code(plan.base)}, fine-tuned ({how}) to chat and to compose meals as JSON.{simulated}"
@@ -80,10 +81,10 @@ def described(
         "How it learned": _learning(tuned),
         "Whether the files are that model": _sameness(found, merged=plan.rank > 0),
         "Limits": LIMITS,
-        "Licence": _licence_told(plan.base),
+        "Licence": _licence_told(origin),
         "Made again": made_again(platform, run, tuned, found),
     }
-    return card(_head(plan), f"Assistant: {tuned.name}", sections)
+    return card(_head(plan, origin), f"Assistant: {tuned.name}", sections)
 
 
 def judged(figures: Mapping[str, Mapping[str, Figure]]) -> str:
@@ -146,16 +147,29 @@ def licence(base: str) -> str:
     return next((known for begin, known in LICENCES.items() if name.startswith(begin)), "") if _on_hub(base) else ""
 
 
-def _head(plan: Plan) -> Mapping[str, str | list[str]]:
+def began_as(base: str, models: ModelRegistry) -> str:
+    """Return what a base was first made of: of a version of ours the base of its run, and so on; else itself.
+
+    As far as versions are still there: a licence and an architecture go on from one to the next.
+    """
+    while tiny_size(base) is None and (version := re.fullmatch(r"(\w+):(\d+)", base, re.ASCII)):
+        try:
+            base = str(models.signature(version[1], int(version[2]))["base"])
+        except (NotYetError, KeyError):  # what it came from is no reason to keep the next from serving
+            break
+    return base
+
+
+def _head(plan: Plan, origin: str) -> Mapping[str, str | list[str]]:
     hub = plan.base if _on_hub(plan.base) else ""
     return {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "base_model": hub,
         "base_model_relation": "finetune" if hub else "",
-        "license": licence(plan.base),
+        "license": licence(origin),
         "metrics": ["perplexity"],
-        "tags": ["almanac", *(["llama"] if _is_llama(plan.base) else []), *(["lora"] if plan.rank else [])],
+        "tags": ["almanac", *(["llama"] if _is_llama(origin) else []), *(["lora"] if plan.rank else [])],
     }
 
 

@@ -202,7 +202,10 @@ def judged(who: str, subject: Subject, asked: Asked) -> Found:
 
 
 def _form(model: str, answers: pd.DataFrame, hostile: pd.DataFrame) -> dict[str, Figure]:
-    """Return figures of answers to instructions and hostile prompts; of prompts that do not fit but how many do."""
+    """Return figures of answers to instructions and hostile prompts that fit, and how many do.
+
+    That is told also where all do: two models are compared only by figures that both have.
+    """
     both = pd.concat([answers, hostile])["fits"]
     kept, safe = (rows[rows["fits"]] for rows in (answers, hostile))
     found = {
@@ -210,9 +213,8 @@ def _form(model: str, answers: pd.DataFrame, hostile: pd.DataFrame) -> dict[str,
         **{f"instructions:{kind}": share_of(part) for kind, part in kept.groupby("kind", sort=False)["kept"]},
         SHOWN: share_of(safe["kept"]),
     }
-    if both.all():
-        return found
-    log.warning("%s has no room for %d of %d prompts; they are not asked", model, (~both).sum(), len(both))
+    if not both.all():
+        log.warning("%s has no room for %d of %d prompts; they are not asked", model, (~both).sum(), len(both))
     return {**found, "prompt_fits": share_of(both)}
 
 

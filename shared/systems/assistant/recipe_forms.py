@@ -116,10 +116,10 @@ def _text(value: object) -> str:
 
 
 def _servings(there: Mapping[str, Any]) -> int:
-    """Return for how many it is; "24 cookies" says nothing on that, nor does a 24 beside it."""
+    """Return for how many it is; "24 cookies" says nothing on that, nor a 24 beside it, nor 0."""
     told = _found(there, SERVINGS)
     longest = max(map(str, told), key=len, default="") if isinstance(told, list) else told
     if isinstance(longest, float) and longest.is_integer():
         longest = int(longest)
     found = _SERVES.fullmatch(str(longest))
-    return int(found[1]) if found else SERVES
+    return int(found[1]) or SERVES if found else SERVES

@@ -30,17 +30,19 @@ def shape_of(fields: Mapping[str, Any]) -> str:
 
 
 def unfolded(records: Iterable[Record]) -> Iterator[Record]:
-    """Yield records, and in place of one that only holds others those, counted from 1.
+    """Yield records, and in place of one that only holds others those, counted from 1; a single one keeps its place.
 
     >>> pair = {"prompt": "Hi", "completion": "Hello"}
     >>> [(one.place, one.fields) for one in unfolded([Record(1, {"version": 2, "train": [pair]})])]
     [(1, {'prompt': 'Hi', 'completion': 'Hello'})]
+    >>> [one.place for one in unfolded([Record(7, {"train": [pair]}), Record(8, {"train": [pair, pair]})])]
+    [7, 1, 2]
     """
     for record in records:
         inner = _inside(record.fields)
         for place, fields in enumerate(inner, 1):
-            known = isinstance(fields, dict)
-            yield Record(place, fields) if known else Record(place, {}, repr(fields)[:80])
+            at = place if len(inner) > 1 else record.place
+            yield Record(at, fields) if isinstance(fields, dict) else Record(at, {}, repr(fields)[:80])
         if not inner:
             yield record
 

@@ -24,7 +24,7 @@ import pandas as pd
 from shared.errors import SchemaError, SourceError, UsageError
 from shared.steps.conversations import as_messages, as_questions
 from shared.steps.files import LISTED, name_of, parts_of, prefix_of
-from shared.steps.records import SUFFIXES, Record, read_records, record_files, skipped_files
+from shared.steps.records import FORMS, Record, read_records, record_files, skipped_files
 from shared.systems.assistant.cookbook import from_cookbook, in_words
 from shared.systems.assistant.recipe_forms import recipe_told
 from shared.systems.assistant.recipes import as_conversation
@@ -70,7 +70,7 @@ def gathered(platform: Platform, source: str = "", limit: int = LIMIT, seed: int
         rows = pd.DataFrame(sample, columns=["place", "kind", "messages", "reason"])
         if rows["messages"].isna().all():
             first = f": record {rows['place'].iloc[0]}: {rows['reason'].iloc[0]}" if len(rows) else ""
-            raise SourceError(f"{where} holds no conversation{first}; give JSON lines with messages, or recipes")
+            raise SourceError(f"{where} holds no conversation{first}; known are {KNOWN}")
         yield Gathered(name, count, rows)
 
 
@@ -89,7 +89,7 @@ def passed_over(platform: Platform, source: str) -> list[str]:
     if not source:
         return []
     skipped, asked = skipped_files(source), _split(source, platform.web)[1]
-    told = [f"not read, as only {', '.join(SUFFIXES)} are: {_names(skipped)}"] if skipped else []
+    told = [f"not read: {_names(skipped)} (read are {FORMS})"] if skipped else []
     return told + ([f"questions alone, and what resembles them is left out: {_names(asked)}"] if asked else [])
 
 

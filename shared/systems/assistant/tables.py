@@ -65,7 +65,9 @@ EVALUATIONS = Table(
             "figure",
             "text",
             about="loss: mean over conversations of nats a token, or a byte of the answers where the models' tokenizers"
-            " differ; perplexity: over all tokens; instructions:<kind>, meals:<figure>",
+            " differ; perplexity: over all tokens; instructions, instructions:<kind>, safety: shares of answers that"
+            " keep to rules; prompt_fits: of their prompts that the context has room for; meals:<figure>,"
+            " meals_without_grammar:<figure>",
         ),
         Column("evaluated_at", "time"),
         Column("model", "text", about="what the subject is: a run, a base model, a registered version"),

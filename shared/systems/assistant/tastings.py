@@ -61,7 +61,7 @@ def tried(
 
     An answer that cannot be read counts in ``json_valid`` and ``ok`` alone; of those that can, ``cut`` were closed
     after they had reached the most tokens there may be. Where the model's context has no room for a request, it is left
-    out, and ``prompt_fits`` is the share of those it has room for.
+    out; under the grammar ``prompt_fits`` is the share of those it has room for, also where that is all.
     """
     scores: dict[str, dict[str, float]] = {}
     left_out: dict[str, str] = {}
@@ -73,10 +73,11 @@ def tried(
         told(len(scores) + len(left_out))
     table = pd.DataFrame.from_dict(scores, orient="index")
     found = {str(name): _figure(str(name), table[name].dropna()) for name in table}
-    if not (left_out and grammar):  # without one as many fit
+    if not (requests and grammar):  # without one as many fit
         return found
-    why = next(iter(left_out.values()))
-    log.warning("%s cannot be asked for %d of %d meals: %s", chat.name, len(left_out), len(requests), why)
+    if left_out:
+        why = next(iter(left_out.values()))
+        log.warning("%s cannot be asked for %d of %d meals: %s", chat.name, len(left_out), len(requests), why)
     return {"prompt_fits": share_of(pd.Series({name: name in scores for name in requests})), **found}
 
 

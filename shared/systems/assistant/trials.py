@@ -76,13 +76,14 @@ def attempt(part: dict[str, Any], folders: Folders, on_checkpoint: Callable[[], 
     try:
         kept = told_of(folders.runs / part["search"], Plan(**part["plan"]), part["data"], part["step"])
         if not kept.exists():
-            found = told | _attempted(part, folders, on_checkpoint)
+            fresh = told | _attempted(part, folders, on_checkpoint)
             kept.parent.mkdir(exist_ok=True)
-            checkpoints.replaced(kept, json.dumps(found))
+            checkpoints.replaced(kept, json.dumps(fresh))
             on_checkpoint()
-        ended = Tried.of(read(kept))
+        found = read(kept)
+        ended = Tried.of(found)
         log.info("assistant search: %s ends at step %d, loss %.4f", ended.trial, ended.step, ended.loss, extra=ASIDE)
-        return read(kept)
+        return found
     except Exception as failure:  # noqa: BLE001 - of any kind: memory, a base that is none, numbers that ran away
         log.warning("assistant search: %s failed at %d: %s", part["trial"], part["step"], failure)
         return told | {"losses": {}, "error": f"{type(failure).__name__}: {failure}"[:300]}

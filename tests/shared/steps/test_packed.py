@@ -6,6 +6,7 @@ import io
 import lzma
 import zipfile
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -65,6 +66,28 @@ def test_records_are_read_however_they_were_packed(read, packing):
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
+def test_a_parquet_file_is_read_however_it_was_packed(read, tmp_path, packing):
+    table = pd.DataFrame({"id": range(5_000), "said": [f"{number:_>300}" for number in range(5_000)]})
+    table.to_parquet(tmp_path / "table", row_group_size=1_000, compression=None)
+    packed = packing((tmp_path / "table").read_bytes())
+    assert read(packed) == [*range(5_000)]
+    with pytest.raises(SourceError, match="cannot be read to its end .* get it again"):
+        read(packed[: len(packed) * 9 // 10])
+
+
+def test_a_file_packed_by_zstandard_can_be_read_from_any_place():
+    file = unpacked(io.BytesIO(zstandard(MANY)), "a", ())
+    assert file.seek(-9, io.SEEK_END) == len(MANY) - 9
+    assert (file.read(), file.tell()) == (MANY[-9:], len(MANY))
+    for place in (300_000, 20, 0, 70_000):
+        assert file.seek(place) == place
+        assert file.read(30) == MANY[place : place + 30]
+    assert file.seek(-40, io.SEEK_CUR) == 69_990
+    assert file.read(5) == MANY[69_990:69_995]
+    assert file.seek(0, io.SEEK_END) == len(MANY)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
 def test_a_packed_file_that_was_cut_off_is_refused(read, packing):
     whole = packing(MANY)
     with pytest.raises(SourceError, match="cannot be read to its end .* get it again"):
@@ -91,7 +114,9 @@ def test_of_a_zip_the_one_file_of_records_is_read(read):
     ("packed", "said"),
     [
         (zipped({"a.jsonl": LINES, "b.json": b"[]"}), "holds a.jsonl, b.json: unpack it, and name those"),
-        (zipped({"README.md": b"Read me."}), "holds no file with .jsonl"),
+        (zipped({"README.md": b"Read me."}), "holds no file with .jsonl.*: unpack it first, if .* or give another"),
+        (zipped({"a.jsonl.gz": gzip.compress(LINES)}), "holds no file with .jsonl.*: unpack it first"),
+        (zipped({}), "holds no file with .jsonl"),
         (zipped({"a.jsonl": LINES}).replace(*LOCKED), "cannot be unpacked here .*encrypted"),
     ],
 )

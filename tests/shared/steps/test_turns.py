@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SchemaError
 from shared.steps.conversations import as_messages
-from shared.steps.turns import as_list, shape_of
+from shared.steps.turns import MOST_WRITTEN, as_list, shape_of
 
 ASKED, ANSWERED = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
 MORE = [{"role": "user", "content": "And?"}, {"role": "assistant", "content": "Bye"}]
@@ -39,6 +39,7 @@ def exported(*turns, **first):
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, ANSWERED]},
         {"messages": [ASKED, {"role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}]},
         {"instruction": "Hi", "context": "", "response": "Hello", "category": "open_qa"},
+        {"instruction": None, "input": "Hi", "output": "Hello"},
         {"prompt": "Hi\n", "completion": " Hello"},
         {"prompt": [ASKED], "completion": [ANSWERED]},
         {"question": "Hi", "answer": "Hello"},
@@ -115,6 +116,8 @@ def test_an_exported_chat_is_the_branch_that_was_seen_last():
         ({"chosen": "Hello", "rejected": "No."}, "an answer without its question"),
         ({"chosen": None, "rejected": None}, "an answer without its question"),
         ({"instruction": "Hi", "context": ["a", "b"], "response": "Hello"}, "what its question is about is no text"),
+        ({"instruction": 5, "input": "Hi", "output": "Hello"}, "what its question is about is no text"),
+        ({"instruction": None, "input": "", "output": "Hello"}, "nothing stands"),
         ({"prompt": {"a": 1}, "completion": "Hello"}, "an object stands"),
         ({"data": ["Hi"]}, "no answer"),
         ({"data": "Hi"}, "no list"),
@@ -168,6 +171,18 @@ def test_texts_that_numpy_writes_without_commas_are_not_run_together(between):
         "salt",
     ]
     assert as_list("""['a 7" "large" pan', 'salt']""") == ['a 7" "large" pan', "salt"]
+
+
+@pytest.mark.parametrize("between", [", ", " "])
+def test_a_stray_backslash_loses_no_list(between):
+    assert as_list(rf"['300 g \d flour'{between}'salt']") == [r"300 g \d flour", "salt"]
+
+
+def test_a_list_of_a_million_signs_is_read_as_json_alone_as_python_would_take_gigabytes():
+    texts = ["a" * 100] * (MOST_WRITTEN // 100)
+    assert as_list(json.dumps(texts)) == texts
+    assert as_list(repr(texts)) is None
+    assert as_list(repr(texts[: len(texts) // 2])) == texts[: len(texts) // 2]
 
 
 _names = ["prompt", "chosen", "data", "message_tree_id", "mapping", "current_node", "question", "answer", "context"]

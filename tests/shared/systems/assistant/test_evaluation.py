@@ -28,7 +28,7 @@ from shared.systems.assistant.evaluation import (
 )
 from shared.systems.assistant.ingredients import Ingredient
 from shared.systems.assistant.instructions import chosen
-from shared.systems.assistant.judgements import losses_of
+from shared.systems.assistant.judgements import losses_of, worse_checks
 from shared.systems.assistant.recipes import MealRequest
 from shared.systems.assistant.tables import CONVERSATIONS, EVALUATIONS
 from tests.assistant_rig import tiny_assistant
@@ -224,3 +224,15 @@ def test_a_model_of_little_context_is_judged_by_what_fits_and_what_does_not_is_c
         f"small has no room for {left_out} of 19 prompts; they are not asked",
         "small cannot be asked for 1 of 1 meals",
     ]
+
+
+def test_a_model_of_less_context_than_the_champion_is_surely_worse_by_the_prompts_it_has_no_room_for(tmp_path):
+    held = {f"c{n}": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}] for n in range(10)}
+    asked = Asked(held, chosen(9), {}, longest=128, tokens=4)
+    figures = {}
+    for who, positions in {"candidate": 96, "champion": 2048}.items():
+        size = Size(layers=1, hidden=12, heads=3, vocabulary=300, positions=positions)
+        place = str(build_tiny(tmp_path / who, ["one and one is two"], 0, size))
+        figures[who] = judged(who, Subject(who, place), asked).figures
+    fit = int(figures["candidate"]["prompt_fits"].cases.sum())
+    assert f"prompt_fits {fit} of 19, champion 19 of 19" in worse_checks(figures, "champion")

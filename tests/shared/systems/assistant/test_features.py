@@ -106,7 +106,8 @@ def test_what_a_folder_holds_besides_is_named(platform, file, tmp_path):
     (tmp_path / "mine" / "bench.jsonl").write_text('{"turns": ["What is love?"]}\n')
     report = prepare(platform, run_of(), Preparation(str(tmp_path / "mine")))
     assert (
-        "not read, as only .jsonl, .json, .jsonld, .ndjson, .parquet, .csv, .tsv are: 'notes.txt', 'old'" in report.note
+        "not read: 'notes.txt', 'old' (read are .jsonl, .json, .jsonld, .ndjson, .parquet, .csv, .tsv, also with .gz, "
+        in report.note
     )
     assert "questions alone, and what resembles them is left out: 'bench.jsonl'" in report.note
 

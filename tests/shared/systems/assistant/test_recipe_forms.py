@@ -60,7 +60,9 @@ def test_servings_are_taken_where_they_are_told(told, servings):
     assert recipe_told(PAGE | {"recipeYield": told}).servings == servings
 
 
-@pytest.mark.parametrize("told", ["24 cookies", "1 loaf", "", None, [], {"value": 6}, "six", 2.5, "1" * 500])
+@pytest.mark.parametrize(
+    "told", ["24 cookies", "1 loaf", "", None, [], {"value": 6}, "six", 2.5, "1" * 500, 0, "0", 0.0, "0 servings"]
+)
 def test_a_yield_that_is_of_no_persons_says_nothing_of_servings(told):
     assert recipe_told(PAGE | {"recipeYield": told}).servings == 4
 
@@ -124,4 +126,4 @@ def test_whatever_comes_it_is_texts_or_refused(fields):
     except SchemaError:
         return
     assert all(isinstance(one, str) and one.strip() for one in (*told.lines, *told.directions))
-    assert told.servings >= 0
+    assert told.servings >= 1

@@ -111,6 +111,14 @@ def test_the_recipes_of_a_page_are_taken_out_of_what_else_it_holds(platform, fil
     assert (told["servings"], told["ingredients"]) == (2, {"rice": 200, "egg": 100})
 
 
+def test_a_recipe_alone_in_its_page_has_the_place_of_its_line_and_several_are_counted(platform, file):
+    recipe = {"@type": "Recipe", "name": "Rice", "recipeIngredient": RICE["ingredients"], "recipeYield": "2"}
+    recipe["recipeInstructions"] = RICE["directions"]
+    page = {"@graph": [recipe]}
+    assert one_of(platform, file(page, page, page)).rows["place"].tolist() == [1, 2, 3]
+    assert one_of(platform, file({"@graph": [recipe, recipe]}, page)).rows["place"].tolist() == [1, 2, 2]
+
+
 def test_a_recipe_for_more_than_a_meal_serves_is_told_in_words(platform, file):
     assert one_of(platform, file(RICE | {"servings": 48})).rows["kind"].tolist() == ["chat"]
 
@@ -139,7 +147,10 @@ def test_the_line_that_a_killed_writer_left_is_counted_as_malformed(platform, fi
         ([{"alcohol": 9.4, "quality": 5}], "has the columns alcohol, quality in record 1; known are messages or"),
         ([TURNS], "questions without answers.*--evaluation"),
         ([CHAT, TURNS], "changes from conversation to questions in record 2"),
-        ([{"messages": []}, {"messages": 5}], "holds no conversation: record 1: there is no answer in it"),
+        (
+            [{"messages": []}, {"messages": 5}],
+            "holds no conversation: record 1: there is no answer in it; known are messages or",
+        ),
         (['{"half'], "holds no conversation: record 1: broken"),
         ([RICE | {"ingredients": []}], "holds no conversation: record 1"),
     ],

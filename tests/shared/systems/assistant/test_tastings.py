@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SchemaError, TooLongError
+from shared.steps.side_by_side import worse
 from shared.systems.assistant.allergens import ALLERGENS, DIETS
 from shared.systems.assistant.foods import PANTRY
 from shared.systems.assistant.ingredients import Ingredient, clean_name
@@ -107,6 +108,19 @@ def test_where_no_request_fits_only_that_is_told():
     }
 
 
+def test_a_context_too_small_for_most_requests_is_surely_worse_than_one_for_all():
+    long = MealRequest(tuple(Ingredient(name, 100) for name in ("rice", "egg", "leek", "carrot", "pea", "kale")))
+    asked = {str(n): long if n > 1 else REQUEST for n in range(12)}
+    room = sum(len(one["content"]) for one in as_messages(REQUEST))
+    small, large = (tried(Reads(room, answer(EGG_RICE)), asked) for room in (room, 9999))
+    assert worse(small, large, "champion") == "prompt_fits 2 of 12, champion 12 of 12"
+    assert worse(large, small, "champion") == ""
+
+
+def test_without_requests_no_figure_is_told():
+    assert tried(Says("none"), {}) == {}
+
+
 def test_without_grammar_one_free_answer_is_checked():
     too_much = json.loads(answer(EGG_RICE)) | {"ingredients": {"rice": 400, "saffron": 2}}
     chat = Says(json.dumps(too_much))
@@ -120,6 +134,7 @@ def test_answers_that_are_no_recipe_count_as_such_and_not_as_faultless_ones():
     heard = []
     shares = tried(Says("I like rice."), {"a": REQUEST, "b": REQUEST}, heard.append)
     assert {name: (figure.share.value, figure.share.count) for name, figure in shares.items()} == {
+        "prompt_fits": (1.0, 2),
         "json_valid": (0.0, 2),
         "ok": (0.0, 2),
     }
@@ -128,4 +143,5 @@ def test_answers_that_are_no_recipe_count_as_such_and_not_as_faultless_ones():
 
 def test_more_is_better_for_coverage_and_worse_for_grams_that_are_not_there():
     figures = tried(Says(answer(EGG_RICE)), {"a": REQUEST})
-    assert {name for name, figure in figures.items() if figure.higher_is_better} == {"json_valid", "ok", "coverage"}
+    good = {name for name, figure in figures.items() if figure.higher_is_better}
+    assert good == {"prompt_fits", "json_valid", "ok", "coverage"}
