@@ -81,6 +81,7 @@ def here(serve, home):
 def ask(page, question, label="Your message"):
     box = page.get_by_label(label)
     box.fill(question)
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()  # the answer before has ended
     box.press("Enter")
 
 
