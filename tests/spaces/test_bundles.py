@@ -21,7 +21,7 @@ PINS = dict(line.lower().split("==") for line in (REPO / "constraints.txt").read
 OPTIONAL = {"apprise", "holidays", "reverse_geocode", "timezonefinder"}
 OPTIONAL |= {"onnxmltools", "skl2onnx", "sklearn", "threadpoolctl", "xgboost"}
 # The roof computes no answers itself: its pages of the assistant ask an endpoint, or say what to install.
-LANGUAGE = {"llguidance", "safetensors", "tokenizers", "torch", "transformers"}
+LANGUAGE = {"jinja2", "llguidance", "safetensors", "tokenizers", "torch", "transformers"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 # As `python app.py` does it, but with neither the repository nor what only training and feeds take.
