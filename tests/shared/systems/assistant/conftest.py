@@ -25,6 +25,14 @@ class Home:
         return self.folders.runs / self.name
 
 
+@pytest.fixture(autouse=True)
+def _own_engines(monkeypatch):
+    """No test hears the model of another: all are version 1, decided on at the same moment."""
+    from shared.systems.assistant import inference
+
+    monkeypatch.setattr(inference, "_LOADED", inference.Loaded(inference.MOST_LOADED))
+
+
 def opened(home, name=""):
     from shared.systems.assistant.training import Folders
 
